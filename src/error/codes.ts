@@ -1,0 +1,129 @@
+/**
+ * The table of error codes: code → what its `detail` holds. The doc line of each member says when it is
+ * thrown and what to do; `docs/reference/errors.md` is generated from this file.
+ *
+ * A code may be added, never renamed or used for something else.
+ */
+
+/** Where in the state and in the stream something was found. */
+export interface Place {
+  /** Path from the section: `room.members[4].hp`. */
+  readonly path: string;
+  /** The nearest enclosing description and its version: `player@3`. */
+  readonly description: string;
+  /** Byte offset in the stream; -1 when there is no stream yet (on save). */
+  readonly offset: number;
+}
+
+export interface ErrorDetails {
+  // ---- descriptions ----
+
+  /** A description can never work as it is written. The message names the field and the fix. */
+  DESCRIPTION_INVALID: {
+    readonly description: string;
+    readonly field: string | null;
+    readonly problem: string;
+  };
+  /** Two different descriptions have the same name or the same id. Give one of them another. */
+  DESCRIPTION_CONFLICT: { readonly name: string; readonly id: number; readonly other: string };
+  /** `after` of several descriptions forms a circle, so that no loading order exists. Remove one of them. */
+  ORDER_CYCLE: { readonly cycle: readonly string[] };
+
+  // ---- saving ----
+
+  /** A value does not fit its field: wrong type, out of range, wrong length. Correct the value or the field. */
+  VALUE_INVALID: Place & { readonly expected: string; readonly found: string };
+  /** A count or length is above the limit of its field. Raise `max`, or keep less. */
+  LIMIT_EXCEEDED: Place & { readonly limit: number; readonly found: number };
+  /** `check` of a field or a description refused a value, on save or on load. */
+  CHECK_FAILED: Place & { readonly why: string };
+  /** Values are nested deeper than any stream may be. Use `ref`, which has no depth. */
+  DEPTH_EXCEEDED: Place & { readonly limit: number };
+  /** An entry would be larger than 2^31 - 1 bytes. Such data belongs into folios. */
+  ENTRY_TOO_LARGE: Place & { readonly size: number };
+  /** `versionIds` asks for a version that the description cannot write. */
+  VERSION_NOT_WRITABLE: {
+    readonly description: string;
+    readonly versionId: number;
+    readonly lowest: number;
+    readonly highest: number;
+    readonly field: string | null;
+  };
+  /** The kernel could not read what would be saved. Leave it out, or save with the trailer. */
+  KERNEL_CANNOT_READ: {
+    readonly description: string;
+    readonly field: string | null;
+    readonly problem: string;
+  };
+  /** The buffer given to `save` as `into` is too small. */
+  STREAM_FULL: { readonly needed: number; readonly size: number };
+  /** An object first met in a subsection is referenced from outside it. Move the field out of the subsection. */
+  REFERENCE_SPLIT: Place;
+  /** A `block` hook refuses to be saved for an update now. The reasons are the program's own. */
+  BLOCKED: { readonly reasons: readonly { readonly description: string; readonly reason: string }[] };
+
+  // ---- reading a stream ----
+
+  /** The bytes do not begin with the stream's magic number: this is not a stream of ours or of the kernel. */
+  NOT_A_STREAM: { readonly found: string };
+  /** More bytes are needed than are left: the stream was cut, or a length in it is wrong. */
+  STREAM_TRUNCATED: Place & { readonly needed: number; readonly left: number };
+  /** The structure of a stream contradicts itself. It was damaged or written by something else. */
+  STREAM_CORRUPT: Place & { readonly expected: string; readonly found: string };
+  /** A checksum does not fit: bytes were changed after they were written. */
+  CHECKSUM_MISMATCH: {
+    readonly part: "headers" | "data" | "trailer" | "lock";
+    readonly expected: string;
+    readonly found: string;
+  };
+  /** The stream has no trailer: a kernel's. Load it with `{ foreign: true }` if that is what you mean. */
+  TRAILER_MISSING: { readonly offset: number };
+  /** The trailer was written by a newer kstate. Update the package on the reading side. */
+  TRAILER_TOO_NEW: { readonly version: number; readonly highest: number };
+  /** The stream must carry a data checksum here (files, other hosts) and does not. */
+  DATA_CHECKSUM_REQUIRED: Record<never, never>;
+  /** A section is older than this program understands (`minVersionId`). Update in smaller steps. */
+  VERSION_TOO_OLD: Place & { readonly versionId: number; readonly lowest: number; readonly highest: number };
+  /** A section is newer than this program understands (`versionId`). Save with `versionIds`. */
+  VERSION_TOO_NEW: Place & { readonly versionId: number; readonly lowest: number; readonly highest: number };
+  /** Writer and reader disagree about the fields of one version: somebody forgot to raise `versionId`. */
+  LAYOUT_MISMATCH: {
+    readonly description: string;
+    readonly versionId: number;
+    readonly writer: readonly string[];
+    readonly reader: readonly string[];
+  };
+  /** A description's id stands for another description on the other side. Ids are never used again. */
+  DESCRIPTION_MISMATCH: { readonly id: number; readonly writer: string; readonly reader: string };
+  /** An `equal` field of the stream differs from the value that is present. */
+  EQUAL_MISMATCH: Place & { readonly expected: string; readonly found: string };
+
+  // ---- registry ----
+
+  /** The description has such an instance already. Choose another instance id, or unregister first. */
+  INSTANCE_EXISTS: { readonly description: string; readonly instanceId: string };
+  /** Nothing is registered under that description and instance id. */
+  NOT_REGISTERED: { readonly description: string; readonly instanceId: string };
+  /** The stream has no such instance. */
+  INSTANCE_NOT_FOUND: { readonly description: string; readonly instanceId: string };
+  /** Registered here and known to the writer, but not in the stream. Register with `{ optional: true }` if it may be absent. */
+  INSTANCE_MISSING: { readonly instances: readonly string[] };
+  /** The stream holds an instance of a known description that nobody registered. Use `registerAll`, or register it. */
+  UNCLAIMED_INSTANCE: { readonly instances: readonly string[] };
+  /** Two programs have no version in common for some descriptions. */
+  NO_COMMON_VERSION: {
+    readonly descriptions: readonly {
+      readonly name: string;
+      readonly writer: readonly [lowest: number, highest: number];
+      readonly reader: readonly [lowest: number, highest: number];
+    }[];
+  };
+  /** A hook threw. The objects were put back as they were; `cause` is what was thrown. */
+  HOOK_FAILED: { readonly hook: string; readonly description: string; readonly path: string };
+  /** A registered object cannot take what was loaded (frozen, or a setter threw). It was put back as it was. */
+  APPLY_FAILED: { readonly description: string; readonly path: string };
+
+  // ---- live update ----
+}
+
+export type ErrorCode = keyof ErrorDetails;

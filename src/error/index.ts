@@ -1,0 +1,2 @@
+export type { ErrorCode, ErrorDetails, Place } from "./codes.ts";
+export { isKstateError, KstateError } from "./error.ts";
