@@ -1,0 +1,68 @@
+export { defineState, type StateOptions } from "./define.ts";
+export {
+  type AnyField,
+  Field,
+  type FieldList,
+  type ObjectField,
+  type ScalarField,
+  type UntilOptions,
+} from "./field.ts";
+export { expectation, fits, integerRange, picture } from "./fit.ts";
+export type { FieldsState, StateOf, ValueOf } from "./infer.ts";
+export {
+  address,
+  array,
+  bool,
+  bytes,
+  char,
+  custom,
+  f32,
+  f64,
+  folio,
+  i8,
+  i16,
+  i32,
+  i64,
+  pointer,
+  pointerArray,
+  struct,
+  u8,
+  u16,
+  u32,
+  u64,
+  type WideField,
+} from "./kernel-kinds.ts";
+export { isSameLayout, kindText, layoutLines } from "./layout.ts";
+export {
+  type DescriptionRecord,
+  type FieldRecord,
+  type KindRecord,
+  type LockRecord,
+  lockHash,
+  lockRecord,
+  lockText,
+} from "./lock-record.ts";
+export type * from "./model.ts";
+export { assertSameLayout, negotiate, unwritableField, type VersionIds } from "./negotiate.ts";
+export {
+  bitmap,
+  blob,
+  date,
+  deadline,
+  enumeration,
+  equal,
+  json,
+  type Limit,
+  list,
+  map,
+  oneOf,
+  optional,
+  record,
+  ref,
+  set,
+  string,
+  typedArray,
+  unused,
+} from "./own-kinds.ts";
+export { isDeprecated, isInVersion, isLoadable } from "./versions.ts";
+export { nestedFields, nestedKinds, reachable, someKind } from "./walk.ts";

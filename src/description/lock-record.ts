@@ -1,0 +1,165 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
+import type { Condition, Description, FieldModel, Kind } from "./model.ts";
+import { reachable } from "./walk.ts";
+
+/**
+ * Descriptions as plain JSON: what `kstate.lock.json` holds and what travels in a stream's trailer. Sorted by
+ * name, so that it does not depend on the order of registration.
+ */
+export interface LockRecord {
+  readonly format: 1;
+  readonly descriptions: readonly DescriptionRecord[];
+}
+
+export interface DescriptionRecord {
+  readonly name: string;
+  readonly id: number;
+  readonly versionId: number;
+  readonly minVersionId: number;
+  readonly fields: readonly FieldRecord[];
+  /** Names of the subsections. */
+  readonly subsections: readonly string[];
+  /** Whether `needed` may leave it out. */
+  readonly needed?: true;
+}
+
+export interface FieldRecord {
+  readonly name: string;
+  readonly kind: KindRecord;
+  readonly since?: number;
+  readonly until?: number;
+  readonly was?: readonly string[];
+  /** The default as text. */
+  readonly default?: string;
+  readonly when?: readonly { readonly field: string; readonly operator: string; readonly value: string }[];
+  /** A deprecated field that can be written for older versions. */
+  readonly save?: true;
+}
+
+/** A kind as JSON; nested descriptions by name. */
+export interface KindRecord {
+  readonly kind: string;
+  readonly size?: number;
+  readonly count?: number | string;
+  readonly max?: number;
+  readonly element?: KindRecord;
+  readonly key?: KindRecord;
+  readonly value?: KindRecord;
+  readonly of?: string;
+  readonly base?: string;
+  readonly format?: string;
+  readonly names?: readonly string[];
+  readonly fields?: readonly FieldRecord[];
+  readonly tag?: string;
+  readonly variants?: readonly { readonly name: string; readonly fields: readonly FieldRecord[] }[];
+}
+
+/** The lock record of descriptions and all that they contain. */
+export function lockRecord(descriptions: Iterable<Description>): LockRecord {
+  const records = [...reachable(descriptions)].map(descriptionRecord);
+  records.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  return { format: 1, descriptions: records };
+}
+
+/** The SHA-256 of a lock record, in hex. Equal hashes mean equal descriptions. */
+export function lockHash(record: LockRecord): string {
+  return bytesToHex(sha256(utf8ToBytes(lockText(record))));
+}
+
+/** The one JSON text of a lock record: keys sorted, no white space. */
+export function lockText(record: LockRecord): string {
+  return canonical(record);
+}
+
+function canonical(value: unknown): string {
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  const members = Object.entries(value).filter(([, member]) => member !== undefined);
+  members.sort(([a], [b]) => (a < b ? -1 : 1));
+  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+}
+
+function descriptionRecord(description: Description): DescriptionRecord {
+  return {
+    name: description.name,
+    id: description.id,
+    versionId: description.versionId,
+    minVersionId: description.minVersionId,
+    fields: description.fields.map(fieldRecord),
+    subsections: description.subsections.map(({ name }) => name),
+    ...(description.hooks.needed === undefined ? {} : { needed: true }),
+  };
+}
+
+function fieldRecord(field: FieldModel): FieldRecord {
+  return {
+    name: field.name,
+    kind: kindRecord(field.kind),
+    ...(field.since === 0 ? {} : { since: field.since }),
+    ...(field.until === Number.POSITIVE_INFINITY ? {} : { until: field.until }),
+    ...(field.was.length === 0 ? {} : { was: field.was }),
+    ...(field.fallback === undefined ? {} : { default: valueText(field.fallback()) }),
+    ...(field.conditions.length === 0 ? {} : { when: field.conditions.map(conditionRecord) }),
+    ...(field.save === undefined ? {} : { save: true }),
+  };
+}
+
+function conditionRecord({ field, operator, value }: Condition) {
+  return { field, operator, value: valueText(value) };
+}
+
+function valueText(value: unknown): string {
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number") return Object.is(value, -0) ? "-0" : String(value);
+  const text = JSON.stringify(value, (_key, member) => (typeof member === "bigint" ? `${member}n` : member));
+  return text === undefined ? "undefined" : text;
+}
+
+function kindRecord(kind: Kind): KindRecord {
+  switch (kind.kind) {
+    case "char":
+    case "bytes":
+    case "unused":
+      return { kind: kind.kind, size: kind.size };
+    case "array":
+    case "pointerArray":
+      return { kind: kind.kind, element: kindRecord(kind.element), count: kind.count };
+    case "bitmap":
+      return { kind: kind.kind, count: kind.count };
+    case "pointer":
+    case "optional":
+    case "equal":
+      return { kind: kind.kind, element: kindRecord(kind.element) };
+    case "struct":
+    case "ref":
+      return { kind: kind.kind, of: kind.of().name };
+    case "address":
+      return { kind: kind.kind, base: kind.base.name };
+    case "custom":
+      return { kind: kind.kind, format: kind.format };
+    case "string":
+    case "blob":
+    case "json":
+      return { kind: kind.kind, max: kind.max };
+    case "typedArray":
+      return { kind: kind.kind, element: { kind: kind.element }, max: kind.max };
+    case "list":
+    case "set":
+      return { kind: kind.kind, element: kindRecord(kind.element), max: kind.max };
+    case "map":
+      return { kind: kind.kind, key: kindRecord(kind.key), value: kindRecord(kind.value), max: kind.max };
+    case "record":
+      return { kind: kind.kind, fields: kind.fields.map(fieldRecord) };
+    case "oneOf":
+      return {
+        kind: kind.kind,
+        tag: kind.tag,
+        variants: kind.variants.map(({ name, fields }) => ({ name, fields: fields.map(fieldRecord) })),
+      };
+    case "enumeration":
+      return { kind: kind.kind, names: kind.names };
+    default:
+      return { kind: kind.kind };
+  }
+}

@@ -1,0 +1,117 @@
+import { KstateError } from "../error/index.ts";
+import { isSameLayout, layoutLines } from "./layout.ts";
+import type { DescriptionRecord, FieldRecord, KindRecord, LockRecord } from "./lock-record.ts";
+import { isInVersion, isLoadable } from "./versions.ts";
+
+/** Which version to write, by name of description. Those not named are written in their newest. */
+export type VersionIds = Readonly<Record<string, number>>;
+
+/**
+ * Decides in which versions a writer saves for a reader: for each description that both know, the highest that
+ * the writer can write and the reader can load. Throws `NO_COMMON_VERSION` naming every description without
+ * one, and `LAYOUT_MISMATCH` if the two disagree about the fields of the version.
+ */
+export function negotiate(writer: LockRecord, reader: LockRecord): { readonly versionIds: VersionIds } {
+  const readers = new Map(reader.descriptions.map((record) => [record.name, record]));
+  const versionIds: Record<string, number> = Object.create(null) as Record<string, number>;
+  const without: [DescriptionRecord, DescriptionRecord][] = [];
+  for (const own of writer.descriptions) {
+    const other = readers.get(own.name);
+    if (other === undefined) continue;
+    const version = highestCommon(own, other);
+    if (version === undefined) without.push([own, other]);
+    else versionIds[own.name] = version;
+  }
+  if (without.length > 0) throw noCommonVersion(without);
+  for (const own of writer.descriptions) {
+    const other = readers.get(own.name);
+    if (other !== undefined) assertSameLayout(own, other, versionIds[own.name] as number);
+  }
+  return { versionIds };
+}
+
+/** Throws `DESCRIPTION_MISMATCH` or `LAYOUT_MISMATCH` unless both records mean the same bytes by a version. */
+export function assertSameLayout(
+  writer: DescriptionRecord,
+  reader: DescriptionRecord,
+  versionId: number,
+): void {
+  if (writer.id !== reader.id || writer.name !== reader.name) {
+    throw new KstateError(
+      "DESCRIPTION_MISMATCH",
+      `the writer's ${writer.name} has id ${writer.id}, the reader's ${reader.name} has id ${reader.id}; names and ids must stay as they were`,
+      { id: reader.id, writer: writer.name, reader: reader.name },
+    );
+  }
+  if (isSameLayout(writer, reader, versionId)) return;
+  const lines = { writer: layoutLines(writer, versionId), reader: layoutLines(reader, versionId) };
+  throw new KstateError(
+    "LAYOUT_MISMATCH",
+    `writer and reader disagree about ${writer.name}@${versionId}; a change of fields needs a new versionId\n${sideBySide(lines.writer, lines.reader)}`,
+    { description: writer.name, versionId, ...lines },
+  );
+}
+
+function sideBySide(writer: readonly string[], reader: readonly string[]): string {
+  const width = Math.max(6, ...writer.map((line) => line.length));
+  const rows = [`  ${"writer".padEnd(width)} | reader`];
+  for (let i = 0; i < Math.max(writer.length, reader.length); i++) {
+    const [left = "", right = ""] = [writer[i], reader[i]];
+    rows.push(`${left === right ? "  " : "> "}${left.padEnd(width)} | ${right}`);
+  }
+  return rows.join("\n");
+}
+
+function highestCommon(writer: DescriptionRecord, reader: DescriptionRecord): number | undefined {
+  const lowest = Math.max(writer.minVersionId, reader.minVersionId);
+  for (let version = Math.min(writer.versionId, reader.versionId); version >= lowest; version--) {
+    if (isLoadable(reader, version) && unwritableField(writer.fields, version) === undefined) return version;
+  }
+  return undefined;
+}
+
+/** The first deprecated field of a version that has no `save`, also inside records and variants. */
+export function unwritableField(fields: readonly FieldRecord[], versionId: number): string | undefined {
+  for (const field of fields) {
+    const { since = 0, until = Number.POSITIVE_INFINITY, kind } = field;
+    if (!isInVersion({ since, until }, versionId) || kind.kind === "unused") continue;
+    if (until !== Number.POSITIVE_INFINITY) {
+      if (field.save === undefined) return field.name;
+      continue;
+    }
+    const nested = unwritableNested(kind, versionId);
+    if (nested !== undefined) return `${field.name}.${nested}`;
+  }
+  return undefined;
+}
+
+function unwritableNested(kind: KindRecord, versionId: number): string | undefined {
+  const lists = [kind.fields ?? [], ...(kind.variants ?? []).map(({ fields }) => fields)];
+  for (const fields of lists) {
+    const name = unwritableField(fields, versionId);
+    if (name !== undefined) return name;
+  }
+  for (const nested of [kind.key, kind.value, kind.element]) {
+    const name = nested === undefined ? undefined : unwritableNested(nested, versionId);
+    if (name !== undefined) return name;
+  }
+  return undefined;
+}
+
+function noCommonVersion(without: readonly [DescriptionRecord, DescriptionRecord][]): KstateError {
+  const descriptions = without.map(([writer, reader]) => ({
+    name: writer.name,
+    writer: [writer.minVersionId, writer.versionId] as const,
+    reader: [reader.minVersionId, reader.versionId] as const,
+  }));
+  const texts = without.map(([writer, reader]) => {
+    const deprecated = unwritableField(writer.fields, Math.min(writer.versionId, reader.versionId));
+    const why = deprecated === undefined ? "" : ` (field ${deprecated} has no save in its until)`;
+    return `${writer.name}: written ${writer.minVersionId} to ${writer.versionId}, loaded ${reader.minVersionId} to ${reader.versionId}${why}`;
+  });
+  return new KstateError(
+    "NO_COMMON_VERSION",
+    `no version in common for ${texts.join("; ")}; widen minVersionId, or give the field until(…, { save })`,
+    { descriptions },
+  );
+}
