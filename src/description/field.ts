@@ -26,7 +26,7 @@ export interface UntilOptions<T, State> {
   /** The value that an older version gets, for rollback. Without it that version cannot be written. */
   readonly save?: (state: State) => T;
   /** Takes the value that an older version had, after the object's other fields were loaded. */
-  readonly load?: (state: State, value: T) => void;
+  load?(state: State, value: T): void;
 }
 
 /**
