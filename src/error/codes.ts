@@ -124,6 +124,61 @@ export interface ErrorDetails {
   APPLY_FAILED: { readonly description: string; readonly path: string };
 
   // ---- live update ----
+
+  /** Live update needs Linux on x64 or arm64. Everything else of kstate works here. */
+  PLATFORM_UNSUPPORTED: { readonly platform: string; readonly arch: string };
+  /** A call of the operating system failed. */
+  SYSTEM_CALL: { readonly call: string; readonly errno: string };
+  /** The shared memory is not ours, is damaged, or holds no stream of the generation asked for. */
+  MEMORY_INVALID: Record<never, never>;
+  /** There is no memory for the stream. Keep less state, or raise the limit that the message names. */
+  MEMORY_FULL: { readonly bytes: number };
+  /** `joinLiveUpdate` was called twice. A program joins once and hands the result around. */
+  ALREADY_JOINED: Record<never, never>;
+  /** Something was called too late or too early: `listen`, `webSockets` and `start` come before `ready()`. */
+  NOT_ALLOWED_NOW: { readonly call: string; readonly phase: string };
+  /** The server's connections cannot move to another program: it is not a plain `node:http` server. */
+  SERVER_UNSUPPORTED: { readonly reason: string };
+  /** The WebSocket server or this version of `ws` does not fit what kstate can move. */
+  WEBSOCKETS_UNSUPPORTED: { readonly reason: string };
+  /** The address cannot be bound: it is in use, not allowed or not of this machine. */
+  LISTEN_FAILED: { readonly key: string; readonly errno: string };
+  /** A `start` function, or the stop function it returned, gave back a promise: freezing is synchronous. */
+  HOOK_ASYNC: { readonly hook: "start" | "stop" };
+  /** Requests were still under way when the time to quiesce was over. The old program goes on. */
+  REQUESTS_BUSY: { readonly timeoutMs: number; readonly requests: readonly string[] };
+  /** The old program has connections that the next version has no server for. */
+  CONNECTIONS_UNCLAIMED: { readonly connections: number; readonly claimed: number };
+  /** No supervisor runs under that name. Start one with `kstate run --name NAME -- node app.js`. */
+  NO_SUPERVISOR: { readonly name: string };
+  /** A supervisor of that name runs already. Stop it, or choose another `--name`. */
+  NAME_IN_USE: { readonly name: string };
+  /** The name or the runtime directory cannot be used. */
+  NAME_INVALID: { readonly name: string; readonly problem: string };
+  /** One update at a time: another one is under way. */
+  UPDATE_IN_PROGRESS: Record<never, never>;
+  /** There is nothing to roll back to: no update has been made yet. */
+  NO_PREVIOUS_VERSION: Record<never, never>;
+  /** The running program has not called `joinLiveUpdate` and `ready()`, so it cannot hand anything over. */
+  NOT_JOINED: { readonly pid: number };
+  /** The command could not be started. */
+  SPAWN_FAILED: { readonly command: string; readonly errno: string };
+  /** The program ended although it should not have; its own output says why. */
+  PROGRAM_EXITED: { readonly pid: number; readonly exitCode: number | null; readonly signal: string | null };
+  /** The successor did not call `ready()` in time. The old program goes on. */
+  BOOT_TIMEOUT: { readonly timeoutMs: number; readonly joined: boolean };
+  /** A phase of the update took too long and was cancelled. The old program goes on. */
+  UPDATE_TIMEOUT: { readonly phase: string; readonly timeoutMs: number };
+  /** The program threw something of its own while it booted or took over. The message is what it threw. */
+  PROGRAM_THREW: { readonly stack: string | null };
+  /** The update was cancelled by the other side before it was committed. */
+  UPDATE_CANCELLED: { readonly reason: string };
+  /** Supervisor and program speak different versions of the protocol. Use the same major version of kstate. */
+  PROTOCOL_MISMATCH: { readonly ours: readonly [number, number]; readonly theirs: readonly [number, number] };
+  /** A message on a control socket is not one of the protocol. */
+  PROTOCOL_ERROR: { readonly problem: string };
+  /** The command line is wrong. */
+  USAGE: { readonly problem: string };
 }
 
 export type ErrorCode = keyof ErrorDetails;

@@ -1,2 +1,3 @@
 export type { ErrorCode, ErrorDetails, Place } from "./codes.ts";
 export { isKstateError, KstateError } from "./error.ts";
+export { type ErrorRecord, fromErrorRecord, toErrorRecord } from "./error-record.ts";

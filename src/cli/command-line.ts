@@ -1,0 +1,70 @@
+import { type ParseArgsConfig, parseArgs } from "node:util";
+import { DEFAULT_TIMEOUTS, type UpdateTimeouts } from "../supervisor/index.ts";
+import { usage } from "./usage.ts";
+
+const known = {
+  help: { type: "boolean", short: "h" },
+  name: { type: "string" },
+  json: { type: "boolean" },
+  env: { type: "string", multiple: true },
+  "boot-timeout": { type: "string" },
+  "quiesce-timeout": { type: "string" },
+  "freeze-timeout": { type: "string" },
+} as const satisfies ParseArgsConfig["options"];
+
+export type OptionName = Exclude<keyof typeof known, "help">;
+export const TIMEOUT_OPTIONS = ["boot-timeout", "quiesce-timeout", "freeze-timeout"] as const;
+
+export interface CommandLine {
+  readonly name: string;
+  readonly help: boolean;
+  readonly json: boolean;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly timeouts: UpdateTimeouts;
+  /** What stands after `--`; null when there is no `--`. */
+  readonly command: readonly string[] | null;
+}
+
+/** Reads the options that a command allows; `USAGE` says what is wrong. */
+export function parseCommandLine(argv: readonly string[], allowed: readonly OptionName[]): CommandLine {
+  const split = argv.indexOf("--");
+  const values = parse(split === -1 ? argv : argv.slice(0, split));
+  for (const option of Object.keys(values)) {
+    if (option !== "help" && !allowed.includes(option as OptionName))
+      throw usage(`--${option} is not an option of this command`);
+  }
+  const command = split === -1 ? null : argv.slice(split + 1);
+  if (command?.length === 0) throw usage("no command after --");
+  return {
+    name: values.name ?? (process.env.KSTATE_NAME || "default"),
+    help: values.help ?? false,
+    json: values.json ?? false,
+    environment: Object.fromEntries((values.env ?? []).map(assignment)),
+    timeouts: {
+      bootMs: milliseconds("boot-timeout", values["boot-timeout"], DEFAULT_TIMEOUTS.bootMs),
+      quiesceMs: milliseconds("quiesce-timeout", values["quiesce-timeout"], DEFAULT_TIMEOUTS.quiesceMs),
+      freezeMs: milliseconds("freeze-timeout", values["freeze-timeout"], DEFAULT_TIMEOUTS.freezeMs),
+    },
+    command,
+  };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: known, allowPositionals: false }).values;
+  } catch (error) {
+    throw usage((error as Error).message.replace(/\.? ?To specify.*$/s, ""));
+  }
+}
+
+function assignment(text: string): [string, string] {
+  const at = text.indexOf("=");
+  if (at < 1) throw usage(`--env ${text} is not KEY=VALUE`);
+  return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function milliseconds(option: string, text: string | undefined, otherwise: number): number {
+  if (text === undefined) return otherwise;
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw usage(`--${option} ${text} is not a number of milliseconds from 1`);
+  return Number(text);
+}

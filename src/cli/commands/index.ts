@@ -1,0 +1,19 @@
+import { type CommandLine, type OptionName, TIMEOUT_OPTIONS } from "../command-line.ts";
+import { run } from "./run.ts";
+import { status } from "./status.ts";
+import { stop } from "./stop.ts";
+import { rollback, update } from "./update.ts";
+
+export interface CliCommand {
+  readonly options: readonly OptionName[];
+  /** Resolves with the exit status. */
+  run(line: CommandLine): Promise<number>;
+}
+
+export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Object.create(null), {
+  run: { options: ["name"], run },
+  update: { options: ["name", "env", "json", ...TIMEOUT_OPTIONS], run: update },
+  rollback: { options: ["name", "json", ...TIMEOUT_OPTIONS], run: rollback },
+  status: { options: ["name", "json"], run: status },
+  stop: { options: ["name"], run: stop },
+} satisfies Record<string, CliCommand>);

@@ -1,0 +1,35 @@
+import type { SupervisorStatus } from "../../supervisor/index.ts";
+import { ask } from "../ask.ts";
+import type { CommandLine } from "../command-line.ts";
+
+/** Prints what runs and how the last update went. */
+export async function status({ name, json }: CommandLine): Promise<number> {
+  const found = (await ask(name, { type: "status" })) as SupervisorStatus;
+  console.log(json ? JSON.stringify(found) : describe(found));
+  return 0;
+}
+
+function describe({
+  name,
+  supervisorPid,
+  program,
+  listeners,
+  previousCommand,
+  updating,
+  lastUpdate,
+}: SupervisorStatus): string {
+  const lines = [
+    `${name}: program ${program.pid} is ${program.phase} since ${program.startedAt}, supervisor ${supervisorPid}`,
+    `  command      ${program.command.join(" ")}`,
+    `  listens on   ${listeners.join(", ") || "nothing"}`,
+    `  state        ${program.descriptions.map(({ name, versionId }) => `${name}@${versionId}`).join(", ") || "none"}`,
+    `  rollback to  ${previousCommand?.join(" ") ?? "nothing yet"}`,
+  ];
+  if (updating) lines.push("  an update is under way");
+  if (lastUpdate !== null) {
+    const { generation, outcome, at, figures, error } = lastUpdate;
+    const more = error?.message ?? (figures === null ? "" : `blackout ${figures.blackoutMs.toFixed(1)} ms`);
+    lines.push(`  last update  ${generation} ${outcome} at ${at}${more && `: ${more}`}`);
+  }
+  return lines.join("\n");
+}

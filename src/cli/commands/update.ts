@@ -1,0 +1,38 @@
+import { isKstateError, toErrorRecord } from "../../error/index.ts";
+import type { ControlRequest, UpdateResult } from "../../supervisor/index.ts";
+import { ask } from "../ask.ts";
+import type { CommandLine } from "../command-line.ts";
+
+/** Replaces the running program by its next version. */
+export function update(line: CommandLine): Promise<number> {
+  const { command, environment, timeouts } = line;
+  return request(line, { type: "update", command, environment, timeouts });
+}
+
+/** Replaces the running program by its previous version. */
+export function rollback(line: CommandLine): Promise<number> {
+  return request(line, { type: "rollback", timeouts: line.timeouts });
+}
+
+async function request({ name, json }: CommandLine, request: ControlRequest): Promise<number> {
+  try {
+    const result = (await ask(name, request, (text) => {
+      if (!json) console.error(`kstate: ${text}`);
+    })) as UpdateResult;
+    console.log(json ? JSON.stringify({ outcome: "committed", ...result }) : describe(result));
+    return 0;
+  } catch (error) {
+    if (json && isKstateError(error))
+      console.log(JSON.stringify({ outcome: "failed", error: toErrorRecord(error) }));
+    throw error;
+  }
+}
+
+function describe({ pid, command, figures, totalMs }: UpdateResult): string {
+  const moved =
+    figures === null
+      ? ""
+      : `\n  blackout ${figures.blackoutMs.toFixed(1)} ms, quiesce ${figures.quiesceMs.toFixed(1)} ms, ` +
+        `state ${figures.streamBytes} bytes, ${figures.httpConnections} HTTP connections, ${figures.webSockets} WebSockets`;
+  return `updated in ${(totalMs / 1000).toFixed(2)} s: ${pid} serves: ${command.join(" ")}${moved}`;
+}

@@ -1,0 +1,16 @@
+export const helpText = `kstate: live update for stateful Node.js services
+
+  kstate run [--name NAME] -- COMMAND…        run a service under a supervisor
+  kstate update [options] [-- COMMAND…]       replace it by its next version (the same command unless given)
+  kstate rollback [options]                   replace it by its previous version, with the present state
+  kstate status [--json]                      what runs, and how the last update went
+  kstate stop                                 end it
+
+  --name NAME             which service; "default" unless given here or in KSTATE_NAME
+  --env KEY=VALUE         update: add to the next version's environment; may be repeated
+  --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
+  --quiesce-timeout MS    update, rollback: for requests under way to end (1000)
+  --freeze-timeout MS     update, rollback: until the next version has the state (5000)
+  --json                  update, rollback, status: print the result as JSON
+
+Exit status: 0 done; 1 refused or failed, and the service goes on as it was; 2 could not be tried.`;

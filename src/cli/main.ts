@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { isKstateError } from "../error/index.ts";
+import { parseCommandLine } from "./command-line.ts";
+import { commands } from "./commands/index.ts";
+import { helpText } from "./help.ts";
+import { usage } from "./usage.ts";
+
+/** Exit status: 0 done, 1 refused or failed (the service goes on as it was), 2 could not even be tried. */
+async function main(argv: readonly string[]): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "help" || name === "--help" || name === "-h") {
+    console.log(helpText);
+    return name === undefined ? 2 : 0;
+  }
+  try {
+    const command = commands[name];
+    if (command === undefined) throw usage(`there is no command ${name}`);
+    const line = parseCommandLine(rest, command.options);
+    if (line.help) {
+      console.log(helpText);
+      return 0;
+    }
+    return await command.run(line);
+  } catch (error) {
+    if (!isKstateError(error)) throw error;
+    console.error(`kstate ${name}: ${error.message} [${error.code}]`);
+    return ["USAGE", "NO_SUPERVISOR", "NAME_INVALID", "NAME_IN_USE", "PLATFORM_UNSUPPORTED"].includes(
+      error.code,
+    )
+      ? 2
+      : 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));

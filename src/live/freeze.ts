@@ -1,0 +1,120 @@
+import type { Socket } from "node:net";
+import type { StateOf, VersionIds } from "../description/index.ts";
+import { type ErrorRecord, fromErrorRecord, toErrorRecord } from "../error/index.ts";
+import type { PhysicalMemory } from "../memory/index.ts";
+import type { Registry } from "../registry/index.ts";
+import type { Listeners } from "./listeners.ts";
+import type { Pair } from "./pair.ts";
+import type { httpConnectionsState } from "./sockets/records.ts";
+import { descriptorOf, leave } from "./sockets/stream-socket.ts";
+import type { WebSockets } from "./sockets/web-sockets.ts";
+import type { Starters } from "./starters.ts";
+import type { LiveSystem } from "./system.ts";
+
+/** Everything of a program that an update moves. */
+export interface Parts {
+  readonly registry: Registry;
+  readonly listeners: Listeners;
+  readonly httpRecords: StateOf<typeof httpConnectionsState>;
+  readonly webSockets: WebSockets<object, unknown>[];
+  readonly starters: Starters;
+}
+
+export interface FreezeRequest {
+  readonly generation: number;
+  readonly freezeMs: number;
+  readonly versionIds: VersionIds;
+  readonly quiescedAtNs: bigint;
+}
+
+/**
+ * Hands everything over in one synchronous turn: nothing of the program runs between the save and the verdict.
+ * Returns null when the successor has it all and this program has to leave, or else the reason why not: then
+ * everything is as it was, and serves.
+ *
+ *  1. end activities, stop reading      undo: start again, read again
+ *  2. save into the memory: PENDING     undo: RUNNING
+ *  3. send descriptors, wait            undo: none, the successor's copies end with it
+ *  4. COMMITTED: close our copies       CANCELLED: undo 2 and 1
+ */
+export function freeze(
+  parts: Parts,
+  memory: PhysicalMemory,
+  pair: Pair,
+  system: LiveSystem,
+  request: FreezeRequest,
+): ErrorRecord | null {
+  let sockets: Socket[] = [];
+  const error = attempt(() => {
+    const frozenAtNs = system.nowNs();
+    const deadlineNs = frozenAtNs + BigInt(Math.ceil(request.freezeMs)) * 1_000_000n;
+    parts.starters.stop();
+    sockets = collectConnections(parts);
+    const stream = parts.registry.save({ versionIds: request.versionIds, dataChecksum: false });
+    memory.preserve(stream, request.generation);
+    const descriptors = sockets.map(descriptorOf);
+    pair.sendFrozen(
+      descriptors,
+      {
+        descriptors: descriptors.length,
+        quiescedAtNs: String(request.quiescedAtNs),
+        frozenAtNs: String(frozenAtNs),
+      },
+      deadlineNs,
+    );
+    const refusal = pair.receiveVerdict(deadlineNs);
+    if (refusal !== null) throw fromErrorRecord(refusal);
+  });
+  if (memory.verdicts.decide(request.generation, "CANCELLED") === "COMMITTED") {
+    for (const socket of sockets) leave(socket);
+    return null;
+  }
+  thaw(parts, memory);
+  return error ?? silence(request.freezeMs);
+}
+
+function attempt(step: () => void): ErrorRecord | null {
+  try {
+    step();
+    return null;
+  } catch (error) {
+    return toErrorRecord(error);
+  }
+}
+
+/** Stops all reading and returns the connections in the order in which their records are saved. */
+function collectConnections({ listeners, webSockets, httpRecords }: Parts): Socket[] {
+  const sockets: Socket[] = [];
+  httpRecords.listeners = [];
+  for (const connections of listeners.http) {
+    connections.stopReading();
+    for (const socket of connections.sockets()) {
+      httpRecords.listeners.push(connections.key);
+      sockets.push(socket);
+    }
+  }
+  for (const server of webSockets) sockets.push(...server.collect());
+  return sockets;
+}
+
+function thaw({ listeners, webSockets, httpRecords, starters }: Parts, memory: PhysicalMemory): void {
+  memory.unpreserve();
+  httpRecords.listeners = [];
+  for (const connections of listeners.http) {
+    connections.renewTimeouts();
+    connections.unquiesce();
+  }
+  for (const server of webSockets) {
+    server.renewTimeouts();
+    server.startReading();
+  }
+  starters.start({ from: "thaw" });
+}
+
+function silence(freezeMs: number): ErrorRecord {
+  return {
+    code: "UPDATE_TIMEOUT",
+    message: `the successor ended, or said nothing within ${freezeMs} ms while this program was frozen; this program goes on`,
+    detail: { phase: "freeze", timeoutMs: freezeMs },
+  };
+}

@@ -1,0 +1,4 @@
+export type { ListenOptions } from "./listeners.ts";
+export { type JoinOptions, joinLiveUpdate, LiveUpdate } from "./live-update.ts";
+export type { WebSocketHandlers, WebSocketServerLike } from "./sockets/web-sockets.ts";
+export type { StartContext, StartFunction } from "./starters.ts";

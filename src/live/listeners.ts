@@ -1,0 +1,85 @@
+import { once } from "node:events";
+import { Server } from "node:http";
+import type { ListenOptions as NodeListenOptions } from "node:net";
+import { KstateError } from "../error/index.ts";
+import type { ListenAddress } from "./protocol.ts";
+import { HttpConnections } from "./sockets/http-connections.ts";
+
+/** Where a server listens: a TCP port, or the path of a UNIX socket. */
+export interface ListenOptions {
+  /** 0 lets the system choose once; the next versions get the same one. Either this or `path`. */
+  readonly port?: number;
+  /** All addresses unless given. */
+  readonly host?: string;
+  readonly path?: string;
+  /** Tells several listeners on port 0 apart, and keeps a listener when its address is written differently. */
+  readonly name?: string;
+}
+
+interface Listener {
+  readonly address: ListenAddress;
+  readonly connections: HttpConnections;
+}
+
+/** The servers of a program, by a key that stays the same from version to version. */
+export class Listeners {
+  readonly #listeners = new Map<string, Listener>();
+
+  /** Takes a server in; it listens with `open`. */
+  add(server: Server, options: ListenOptions): void {
+    assertMovable(server);
+    const address = addressOf(options);
+    const key =
+      options.name ??
+      (address.kind === "unix" ? `unix:${address.path}` : `tcp:${address.host ?? "*"}:${address.port}`);
+    if (this.#listeners.has(key)) {
+      throw new KstateError("LISTEN_FAILED", `cannot listen on ${key} twice; give one of them another name`, {
+        key,
+        errno: "EADDRINUSE",
+      });
+    }
+    this.#listeners.set(key, { address, connections: new HttpConnections(key, server) });
+  }
+
+  addresses(): { key: string; address: ListenAddress }[] {
+    return [...this.#listeners].map(([key, { address }]) => ({ key, address }));
+  }
+
+  get http(): HttpConnections[] {
+    return [...this.#listeners.values()].map(({ connections }) => connections);
+  }
+
+  /** Makes every server accept: on the descriptor of its key where there is one, otherwise on its address. */
+  async open(descriptors: ReadonlyMap<string, number>): Promise<void> {
+    const opened = [...this.#listeners].map(async ([key, { address, connections }]) => {
+      const descriptor = descriptors.get(key);
+      connections.server.listen(descriptor === undefined ? nodeOptions(address) : { fd: descriptor });
+      await once(connections.server, "listening");
+    });
+    await Promise.all(opened);
+  }
+}
+
+function assertMovable(server: unknown): void {
+  if (server instanceof Server) return;
+  const secure = (server as { setSecureContext?: unknown } | null)?.setSecureContext !== undefined;
+  const reason = secure
+    ? "TLS connections cannot move to another process; terminate TLS in front of the program and give it a node:http server"
+    : "only servers of node:http can be handed over; pass the one that createServer() of node:http made";
+  throw new KstateError("SERVER_UNSUPPORTED", `cannot listen for this server: ${reason}`, { reason });
+}
+
+function addressOf({ port, host, path }: ListenOptions): ListenAddress {
+  if (path !== undefined && port === undefined) return { kind: "unix", path };
+  if (path === undefined && Number.isInteger(port) && port! >= 0 && port! <= 0xffff) {
+    return { kind: "tcp", host: host ?? null, port: port! };
+  }
+  throw new KstateError("SERVER_UNSUPPORTED", "cannot listen: give either a port from 0 to 65535 or a path", {
+    reason: "address",
+  });
+}
+
+function nodeOptions(address: ListenAddress): NodeListenOptions {
+  if (address.kind === "unix") return { path: address.path };
+  return address.host === null ? { port: address.port } : { port: address.port, host: address.host };
+}

@@ -1,0 +1,135 @@
+import type { Server } from "node:http";
+import type { Description } from "../description/index.ts";
+import { KstateError } from "../error/index.ts";
+import { Registry } from "../registry/index.ts";
+import type { Parts } from "./freeze.ts";
+import { Listeners, type ListenOptions } from "./listeners.ts";
+import { ENVIRONMENT_VARIABLE, type LiveEnvironment } from "./protocol.ts";
+import { httpConnectionsState } from "./sockets/records.ts";
+import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
+import { Starters, type StartFunction } from "./starters.ts";
+import { Supervised } from "./supervised.ts";
+import { liveSystem } from "./system.ts";
+
+/** A program's part in live updates. Made by {@link joinLiveUpdate}. */
+export class LiveUpdate {
+  /** The service's name. */
+  readonly name: string;
+  readonly #parts: Parts;
+  readonly #supervised: Supervised | undefined;
+  #unsupervisedPhase: "booting" | "serving" = "booting";
+
+  /** @internal */
+  constructor(name: string, environment: LiveEnvironment | undefined) {
+    this.name = environment?.name ?? name;
+    this.#parts = {
+      registry: new Registry(),
+      listeners: new Listeners(),
+      httpRecords: { listeners: [] },
+      webSockets: [],
+      starters: new Starters(),
+    };
+    this.#parts.registry.register(httpConnectionsState, this.#parts.httpRecords);
+    if (environment !== undefined) this.#supervised = new Supervised(environment, this.#parts, liveSystem);
+  }
+
+  /** Whether a supervisor (`kstate run`) runs the program; without one it just serves. */
+  get supervised(): boolean {
+    return this.#supervised !== undefined;
+  }
+
+  /**
+   * Makes an object part of the state that moves. Objects registered after `ready()` count from then on.
+   * `instanceId` is 0 unless given. Errors: those of `Registry.register`.
+   */
+  register<State extends object>(
+    description: Description<State>,
+    object: State,
+    instanceId: number | string = 0,
+  ): void {
+    this.#parts.registry.register(description, object, instanceId);
+  }
+
+  /** Takes an object out of the state again: it has ended. */
+  unregister<State extends object>(description: Description<State>, instanceId: number | string = 0): void {
+    this.#parts.registry.unregister(description, instanceId);
+  }
+
+  /**
+   * Lets a `node:http` server listen; it accepts only after `ready()`. Its listening socket and its keep-alive
+   * connections move to the next version. Errors: `SERVER_UNSUPPORTED`, `LISTEN_FAILED`, `NOT_ALLOWED_NOW`.
+   */
+  listen(server: Server, options: ListenOptions): void {
+    this.#assertBooting("listen");
+    this.#parts.listeners.add(server, options);
+  }
+
+  /**
+   * Moves the WebSockets of a `WebSocketServer` of ws, each with what the program knows about it.
+   * Errors: `WEBSOCKETS_UNSUPPORTED`, `NOT_ALLOWED_NOW`.
+   */
+  webSockets<W extends object, State>(
+    server: WebSocketServerLike<W>,
+    handlers: WebSocketHandlers<W, State>,
+  ): void {
+    this.#assertBooting("webSockets");
+    const webSockets = new WebSockets(server, handlers, () => this.#parts.listeners.http);
+    webSockets.register(this.#parts.registry, this.#parts.webSockets.length);
+    this.#parts.webSockets.push(webSockets as unknown as WebSockets<object, unknown>);
+  }
+
+  /**
+   * Registers what begins timers and other activities, and returns what ends them. It is called when the program
+   * serves (`boot`, `restore`), and again when an update was cancelled (`thaw`). Synchronous: `HOOK_ASYNC`.
+   */
+  start(begin: StartFunction): void {
+    this.#assertBooting("start");
+    this.#parts.starters.add(begin);
+  }
+
+  /**
+   * Resolves when the program serves. A successor waits here, booted, until the state has come; if it cannot
+   * take over it is rejected with the reason, and the previous version goes on.
+   */
+  async ready(): Promise<void> {
+    this.#assertBooting("ready");
+    if (this.#supervised !== undefined) return this.#supervised.ready();
+    this.#unsupervisedPhase = "serving";
+    this.#parts.starters.start({ from: "boot" });
+    await this.#parts.listeners.open(new Map());
+  }
+
+  #assertBooting(call: string): void {
+    const phase = this.#supervised?.phase ?? this.#unsupervisedPhase;
+    if (phase === "booting") return;
+    throw new KstateError(
+      "NOT_ALLOWED_NOW",
+      `cannot call ${call}(): the program is ${phase}; call it before ready()`,
+      { call, phase },
+    );
+  }
+}
+
+export interface JoinOptions {
+  /** The service's name when it is not supervised; a supervisor knows it better. */
+  readonly name: string;
+}
+
+/**
+ * Joins live updates, once per program. Under `kstate run` the program can be replaced by its next version;
+ * started by itself it serves all the same. Errors: `ALREADY_JOINED`, `PLATFORM_UNSUPPORTED` (supervised only).
+ */
+export async function joinLiveUpdate(options: JoinOptions): Promise<LiveUpdate> {
+  const key = Symbol.for("kstate.joined");
+  if (Object.hasOwn(globalThis, key)) {
+    throw new KstateError(
+      "ALREADY_JOINED",
+      "joinLiveUpdate() was called twice; keep its result and pass it on",
+      {},
+    );
+  }
+  Object.defineProperty(globalThis, key, { value: true });
+  const text = process.env[ENVIRONMENT_VARIABLE];
+  delete process.env[ENVIRONMENT_VARIABLE]; // the programs that this one starts are not supervised
+  return new LiveUpdate(options.name, text === undefined ? undefined : (JSON.parse(text) as LiveEnvironment));
+}

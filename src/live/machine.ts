@@ -1,0 +1,219 @@
+/**
+ * The two state machines of an update, pure: (state, event) → (state, effects). `protocol.ts` tells the story;
+ * here it is as tables. The supervisor runs `brokerStep`, a program runs `programStep`; whoever carries out an
+ * effect feeds its result back as an event.
+ */
+import type { ErrorRecord } from "../error/index.ts";
+import type { HandoverFigures } from "./protocol.ts";
+
+// ---- the supervisor's side ----
+
+export type BrokerState =
+  | { readonly phase: "booting" | "preparing" | "handover" }
+  /** The verdict word is being decided because of `error`; `old` is what the old program has said or done. */
+  | { readonly phase: "deciding"; readonly error: ErrorRecord; readonly old: "frozen" | "thawed" | "exited" }
+  | { readonly phase: "thawing"; readonly error: ErrorRecord }
+  | {
+      readonly phase: "finishing";
+      readonly figures: HandoverFigures | null;
+      readonly serving: boolean;
+      readonly left: boolean;
+    }
+  | { readonly phase: "ended" };
+
+export type BrokerEvent =
+  | { readonly type: "ready" | "prepared" }
+  /** The successor refused, threw or exited. */
+  | { readonly type: "successorFailed"; readonly error: ErrorRecord }
+  | { readonly type: "serving"; readonly figures: HandoverFigures | null }
+  /** The old program refuses and serves on, or serves again. */
+  | { readonly type: "refused" | "thawed"; readonly error: ErrorRecord }
+  | { readonly type: "timeout"; readonly error: ErrorRecord }
+  | { readonly type: "oldExited"; readonly error: ErrorRecord }
+  | { readonly type: "verdict"; readonly verdict: "COMMITTED" | "CANCELLED" };
+
+export type BrokerEffect =
+  | { readonly type: "prepare" | "handOver" | "decideCancelled" | "endSuccessor" | "endOld" }
+  | { readonly type: "timer"; readonly phase: "preparing" | "handover" | "thawing" | "finishing" | "none" }
+  | { readonly type: "cancelOld" }
+  | { readonly type: "committed"; readonly figures: HandoverFigures | null }
+  | { readonly type: "crashed"; readonly error: ErrorRecord }
+  | { readonly type: "cancelled"; readonly error: ErrorRecord };
+
+type Step<State, Effect> = readonly [State, readonly Effect[]];
+
+/** One step of the supervisor's side of an update. */
+export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerState, BrokerEffect> {
+  switch (state.phase) {
+    case "booting":
+      if (event.type === "ready")
+        return [{ phase: "preparing" }, [{ type: "timer", phase: "preparing" }, { type: "prepare" }]];
+      return "error" in event ? cancelled(event.error) : [state, []];
+    case "preparing":
+      if (event.type === "prepared") {
+        return [{ phase: "handover" }, [{ type: "timer", phase: "handover" }, { type: "handOver" }]];
+      }
+      return "error" in event ? cancelled(event.error) : [state, []];
+    case "handover":
+      if (event.type === "serving") return finishing({ figures: event.figures, serving: true, left: false });
+      if (!("error" in event)) return [state, []];
+      return [{ phase: "deciding", error: event.error, old: oldAfter(event) }, [{ type: "decideCancelled" }]];
+    case "deciding":
+      return deciding(state, event);
+    case "thawing":
+      return ["thawed", "refused", "oldExited", "timeout"].includes(event.type)
+        ? ended(state.error)
+        : [state, []];
+    case "finishing":
+      return finish(state, event);
+    case "ended":
+      return [state, []];
+  }
+}
+
+function oldAfter(event: BrokerEvent): "frozen" | "thawed" | "exited" {
+  if (event.type === "oldExited") return "exited";
+  return event.type === "refused" || event.type === "thawed" ? "thawed" : "frozen";
+}
+
+function deciding(
+  state: BrokerState & { phase: "deciding" },
+  event: BrokerEvent,
+): Step<BrokerState, BrokerEffect> {
+  if (event.type !== "verdict") return [state, []];
+  if (event.verdict === "COMMITTED")
+    return finishing({ figures: null, serving: false, left: state.old === "exited" });
+  if (state.old !== "frozen") {
+    const [next, effects] = ended(state.error);
+    return [next, [{ type: "endSuccessor" }, ...effects]];
+  }
+  return [
+    { phase: "thawing", error: state.error },
+    [{ type: "timer", phase: "thawing" }, { type: "endSuccessor" }, { type: "cancelOld" }],
+  ];
+}
+
+type Finishing = BrokerState & { phase: "finishing" };
+
+function finishing(facts: Omit<Finishing, "phase">): Step<BrokerState, BrokerEffect> {
+  return [{ phase: "finishing", ...facts }, [{ type: "timer", phase: "finishing" }]];
+}
+
+/** After the commit: the successor serves and the old program leaves, in either order. */
+function finish(state: Finishing, event: BrokerEvent): Step<BrokerState, BrokerEffect> {
+  if (event.type === "successorFailed")
+    return [{ phase: "ended" }, [{ type: "endOld" }, { type: "crashed", error: event.error }]];
+  if (event.type === "timeout") {
+    if (state.serving) return [state, [{ type: "timer", phase: "finishing" }, { type: "endOld" }]];
+    return [
+      { phase: "ended" },
+      [{ type: "endOld" }, { type: "endSuccessor" }, { type: "crashed", error: event.error }],
+    ];
+  }
+  const next = {
+    ...state,
+    figures: event.type === "serving" ? event.figures : state.figures,
+    serving: state.serving || event.type === "serving",
+    left: state.left || event.type === "oldExited",
+  };
+  if (!next.serving || !next.left) return [next, []];
+  return [
+    { phase: "ended" },
+    [
+      { type: "timer", phase: "none" },
+      { type: "committed", figures: next.figures },
+    ],
+  ];
+}
+
+function cancelled(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
+  const [next, effects] = ended(error);
+  return [next, [{ type: "endSuccessor" }, ...effects]];
+}
+
+function ended(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
+  return [
+    { phase: "ended" },
+    [
+      { type: "timer", phase: "none" },
+      { type: "cancelled", error },
+    ],
+  ];
+}
+
+// ---- the program's side ----
+
+export type ProgramState = {
+  readonly phase: "booting" | "waiting" | "serving" | "quiescing" | "left" | "refused";
+};
+
+export type ProgramEvent =
+  | { readonly type: "boot" }
+  | { readonly type: "receive"; readonly generation: number; readonly timeoutMs: number }
+  | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
+  | {
+      readonly type: "freeze";
+      readonly generation: number;
+      readonly quiesceMs: number;
+      readonly freezeMs: number;
+    }
+  | { readonly type: "cancel"; readonly generation: number }
+  | { readonly type: "ready" | "quiet" }
+  | { readonly type: "busy"; readonly error: ErrorRecord };
+
+export type ProgramEffect =
+  | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" }
+  | { readonly type: "takeOver"; readonly generation: number; readonly timeoutMs: number }
+  | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
+  | {
+      readonly type: "quiesce";
+      readonly generation: number;
+      readonly quiesceMs: number;
+      readonly freezeMs: number;
+    }
+  | { readonly type: "refuse"; readonly error: ErrorRecord };
+
+/**
+ * One step of a program. `takeOver` and `freeze` block until the verdict is known, and their outcome is the
+ * next phase: `programAfter`.
+ */
+export function programStep(state: ProgramState, event: ProgramEvent): Step<ProgramState, ProgramEffect> {
+  switch (`${state.phase} ${event.type}`) {
+    case "booting ready":
+      return [{ phase: "waiting" }, [{ type: "announce" }]];
+    case "waiting boot":
+      return [{ phase: "serving" }, [{ type: "serve" }]];
+    case "waiting receive":
+      return [state, [{ ...(event as ProgramEvent & { type: "receive" }), type: "takeOver" }]];
+    case "serving prepare":
+      return [state, [event as ProgramEvent & { type: "prepare" }]];
+    case "serving freeze":
+      return [{ phase: "quiescing" }, [{ ...(event as ProgramEvent & { type: "freeze" }), type: "quiesce" }]];
+    case "quiescing quiet":
+      return [state, [{ type: "freeze" }]];
+    case "quiescing busy":
+      return [
+        { phase: "serving" },
+        [{ type: "unquiesce" }, { type: "refuse", error: (event as ProgramEvent & { type: "busy" }).error }],
+      ];
+    case "quiescing cancel": {
+      const error = {
+        code: "UPDATE_CANCELLED",
+        message: "the supervisor cancelled the update",
+        detail: { reason: "supervisor" },
+      };
+      return [{ phase: "serving" }, [{ type: "unquiesce" }, { type: "refuse", error }]];
+    }
+    default:
+      return [state, []];
+  }
+}
+
+/** The phase after a blocking effect, by what was decided. */
+export function programAfter(
+  effect: "takeOver" | "freeze",
+  verdict: "COMMITTED" | "CANCELLED",
+): ProgramState {
+  if (effect === "takeOver") return { phase: verdict === "COMMITTED" ? "serving" : "refused" };
+  return { phase: verdict === "COMMITTED" ? "left" : "serving" };
+}

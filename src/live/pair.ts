@@ -1,0 +1,101 @@
+import { type ErrorRecord, KstateError } from "../error/index.ts";
+import { MAX_DESCRIPTORS, POLL } from "../memory/index.ts";
+import { type FrozenRecord, PAIR } from "./protocol.ts";
+import type { LiveSystem } from "./system.ts";
+
+/** One end of the pair between the old program and its successor. All calls block, up to a deadline. */
+export class Pair {
+  readonly #system: LiveSystem;
+  readonly #fd: number;
+
+  constructor(system: LiveSystem, fd: number) {
+    this.#system = system;
+    this.#fd = fd;
+  }
+
+  close(): void {
+    this.#system.close(this.#fd);
+  }
+
+  /** Sends descriptors in order, then what the successor has to know; `UPDATE_CANCELLED` if it is gone or silent. */
+  sendFrozen(descriptors: readonly number[], record: FrozenRecord, deadlineNs: bigint): void {
+    for (let at = 0; at < descriptors.length; at += MAX_DESCRIPTORS) {
+      this.#send(Uint8Array.of(PAIR.descriptors), descriptors.slice(at, at + MAX_DESCRIPTORS), deadlineNs);
+    }
+    this.#send(encode(PAIR.frozen, record), [], deadlineNs);
+  }
+
+  #send(payload: Uint8Array, descriptors: readonly number[], deadlineNs: bigint): void {
+    for (;;) {
+      const result = this.#system.send(this.#fd, payload, descriptors);
+      if (result === "sent") return;
+      if (result === "closed") throw cancelled("the successor ended");
+      if (!this.#wait(POLL.out, deadlineNs))
+        throw cancelled("the successor did not read its connections in time");
+    }
+  }
+
+  /** Tells the other side what was decided; it can be gone already. */
+  sendVerdict(error: ErrorRecord | null): void {
+    this.#system.send(
+      this.#fd,
+      error === null ? Uint8Array.of(PAIR.committed) : encode(PAIR.refused, error),
+      [],
+    );
+  }
+
+  /** Receives what the old program sends until it has frozen; `UPDATE_CANCELLED` if it does not. */
+  receiveFrozen(deadlineNs: bigint): { descriptors: number[]; record: FrozenRecord } {
+    const descriptors: number[] = [];
+    try {
+      for (;;) {
+        const message = this.#system.receive(this.#fd);
+        if (message === "closed") throw cancelled("the old program went on, or ended");
+        if (message === "empty") {
+          if (!this.#wait(POLL.in, deadlineNs)) throw cancelled("the old program did not freeze in time");
+          continue;
+        }
+        descriptors.push(...message.descriptors);
+        if (message.payload[0] === PAIR.frozen)
+          return { descriptors, record: decode(message.payload) as FrozenRecord };
+      }
+    } catch (error) {
+      for (const descriptor of descriptors) this.#system.close(descriptor);
+      throw error;
+    }
+  }
+
+  /** Waits for the successor's word: its refusal, or null when it committed, ended, or the time is over. */
+  receiveVerdict(deadlineNs: bigint): ErrorRecord | null {
+    while (this.#wait(POLL.in, deadlineNs)) {
+      const message = this.#system.receive(this.#fd);
+      if (message === "empty") continue;
+      if (message === "closed" || message.payload[0] !== PAIR.refused) return null;
+      return decode(message.payload) as ErrorRecord;
+    }
+    return null;
+  }
+
+  /** Whether there was an event before the deadline; a signal that interrupts the wait does not end it. */
+  #wait(events: number, deadlineNs: bigint): boolean {
+    for (;;) {
+      const leftMs = Number(deadlineNs - this.#system.nowNs()) / 1e6;
+      if (leftMs <= 0) return false;
+      if (this.#system.poll([{ fd: this.#fd, events }], leftMs)[0] !== 0) return true;
+    }
+  }
+}
+
+function encode(type: number, record: FrozenRecord | ErrorRecord): Uint8Array {
+  const message = Buffer.from(` ${JSON.stringify(record)}`);
+  message[0] = type;
+  return message;
+}
+
+function decode(payload: Uint8Array): unknown {
+  return JSON.parse(Buffer.from(payload).toString("utf8", 1));
+}
+
+function cancelled(reason: string): KstateError {
+  return new KstateError("UPDATE_CANCELLED", `cannot hand over: ${reason}`, { reason });
+}

@@ -1,0 +1,181 @@
+/**
+ * CONTRACT: what a supervisor and its programs say to each other, protocol version 1.
+ *
+ * ```
+ * supervisor ── control socket (UNIX stream, one JSON object a line) ── program
+ * supervisor ── channel (SEQPACKET pair, one message a descriptor) ──── program
+ * old program ─ pair (SEQPACKET pair, descriptors and the end of it) ── successor
+ * ```
+ *
+ * The program owns its control socket: it is inherited already listening, and the supervisor dials it, so that
+ * another supervisor can dial it later. A descriptor is always sent on channel or pair *before* the line that
+ * announces it, and fetched without waiting after that line: no event loop ever reads a socket that carries
+ * descriptors (libuv drops them).
+ *
+ * A program's life, S is the supervisor, O the old program, N its successor:
+ *
+ * ```
+ * start     S spawns with KSTATE_LIVE in the environment     P → S hello     P → S listen* ← S listening*
+ *           P → S ready      S → first program: boot         (a successor waits)
+ * update 1  S → O prepare    O compares N's descriptions with its own           O → S prepared
+ *        2  S opens the verdict word, S → N receive, S → O freeze               N blocks on the pair
+ *        3  O quiesces, freezes, saves into the memory, sends descriptors and `frozen` on the pair, blocks
+ *        4  N loads, then decides COMMITTED in the verdict word, serves         N → S serving
+ *        5  O finds COMMITTED, closes its copies and exits
+ * ```
+ * Unhappy, before step 4's decision, all end with O serving and N gone:
+ * ```
+ *  a  N ends, throws or stays silent before `ready`          S ends N
+ *  b  O cannot write what N reads                            O → S refused; S ends N
+ *  c  O stays busy, or freezing fails                        O undoes it, O → S refused; S decides CANCELLED, ends N
+ *  d  N cannot load                                          N decides CANCELLED, tells O on the pair, N → S refused
+ *  e  N ends or stays silent while O is frozen               O decides CANCELLED, O → S thawed
+ *  f  S loses patience                                       S decides CANCELLED, ends N; O finds it
+ * ```
+ * A decision that comes second loses and follows the first: after COMMITTED, O leaves and N serves, whatever
+ * else happens. Time-outs end at the commit.
+ *
+ * `hello` carries the range of protocol versions that the program speaks; without a common one the supervisor
+ * ends it. A new message, or a new required member of one, makes a new protocol version.
+ */
+import { type ErrorRecord, KstateError } from "../error/index.ts";
+
+/** The protocol versions that this package speaks. */
+export const PROTOCOL: readonly [lowest: number, highest: number] = [1, 1];
+
+/** The environment variable that tells a program that it is supervised; its value is a {@link LiveEnvironment}. */
+export const ENVIRONMENT_VARIABLE = "KSTATE_LIVE";
+
+/** What a program inherits; numbers are descriptors. */
+export interface LiveEnvironment {
+  readonly protocol: readonly [lowest: number, highest: number];
+  readonly name: string;
+  readonly role: "first" | "successor";
+  readonly control: number;
+  readonly memory: number;
+  readonly channel: number;
+  /** Only a successor has one. */
+  readonly pair: number | null;
+  readonly listeners: readonly { readonly key: string; readonly descriptor: number }[];
+}
+
+/** Where a server listens. */
+export type ListenAddress =
+  | { readonly kind: "tcp"; readonly host: string | null; readonly port: number }
+  | { readonly kind: "unix"; readonly path: string };
+
+export type ToProgram =
+  | { readonly type: "listening"; readonly key: string; readonly error: ErrorRecord | null }
+  | { readonly type: "boot" }
+  | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
+  | { readonly type: "receive"; readonly generation: number; readonly timeoutMs: number }
+  | {
+      readonly type: "freeze";
+      readonly generation: number;
+      readonly quiesceMs: number;
+      readonly freezeMs: number;
+    }
+  | { readonly type: "cancel"; readonly generation: number };
+
+export type ToSupervisor =
+  | { readonly type: "hello"; readonly protocol: readonly [number, number]; readonly pid: number }
+  | { readonly type: "listen"; readonly key: string; readonly address: ListenAddress }
+  | { readonly type: "ready"; readonly lock: unknown }
+  | { readonly type: "prepared" }
+  | { readonly type: "refused"; readonly error: ErrorRecord }
+  | { readonly type: "thawed"; readonly error: ErrorRecord }
+  | { readonly type: "serving"; readonly figures: HandoverFigures | null }
+  | { readonly type: "failed"; readonly error: ErrorRecord };
+
+/** What a hand-over was like, measured on the monotonic clock that both programs share. */
+export interface HandoverFigures {
+  /** From the first request that was held back to the freeze, ms. */
+  readonly quiesceMs: number;
+  /** From the freeze to the successor's first I/O, ms. */
+  readonly blackoutMs: number;
+  readonly streamBytes: number;
+  readonly httpConnections: number;
+  readonly webSockets: number;
+}
+
+/** The last message of a hand-over on the pair. */
+export interface FrozenRecord {
+  readonly descriptors: number;
+  readonly quiescedAtNs: string;
+  readonly frozenAtNs: string;
+}
+
+/** First byte of a message on the pair; JSON follows except after `descriptors`. */
+export const PAIR = { descriptors: 1, frozen: 2, committed: 3, refused: 4 } as const;
+
+const members = {
+  listening: ["key", "error"],
+  boot: [],
+  prepare: ["generation", "lock"],
+  receive: ["generation", "timeoutMs"],
+  freeze: ["generation", "quiesceMs", "freezeMs"],
+  cancel: ["generation"],
+  hello: ["protocol", "pid"],
+  listen: ["key", "address"],
+  ready: ["lock"],
+  prepared: [],
+  refused: ["error"],
+  thawed: ["error"],
+  serving: ["figures"],
+  failed: ["error"],
+} as const satisfies Record<(ToProgram | ToSupervisor)["type"], readonly string[]>;
+
+/** Reads one line of a control socket; `PROTOCOL_ERROR` unless it is a message of the protocol. */
+export function parseMessage(line: string): ToProgram | ToSupervisor {
+  let message: unknown;
+  try {
+    message = JSON.parse(line);
+  } catch {
+    throw protocolError("a line is not JSON");
+  }
+  if (typeof message !== "object" || message === null || !("type" in message))
+    throw protocolError("a message has no type");
+  const { type } = message;
+  if (typeof type !== "string" || !Object.hasOwn(members, type))
+    throw protocolError(`unknown message ${String(type)}`);
+  for (const member of members[type as keyof typeof members]) {
+    if (!(member in message)) throw protocolError(`${type} has no ${member}`);
+  }
+  return message as ToProgram | ToSupervisor;
+}
+
+/** Writes a message as one line. */
+export function formatMessage(message: ToProgram | ToSupervisor): string {
+  return `${JSON.stringify(message)}\n`;
+}
+
+/** The longest line on a control socket, in characters: room for the record of many descriptions. */
+export const MAX_LINE = 64 * 1024 * 1024;
+
+/** Cuts a stream of text into lines; keep one per connection. */
+export class LineSplitter {
+  #rest = "";
+
+  /** The lines that `text` completes; `PROTOCOL_ERROR` when a line grows too long. */
+  push(text: string): string[] {
+    const lines = (this.#rest + text).split("\n");
+    this.#rest = lines.pop()!;
+    if (this.#rest.length > MAX_LINE) throw protocolError("a line is too long");
+    return lines;
+  }
+}
+
+/** The highest protocol version that both ranges hold; `PROTOCOL_MISMATCH` when there is none. */
+export function commonProtocol(ours: readonly [number, number], theirs: readonly [number, number]): number {
+  const highest = Math.min(ours[1], theirs[1]);
+  if (highest >= Math.max(ours[0], theirs[0])) return highest;
+  throw new KstateError(
+    "PROTOCOL_MISMATCH",
+    `protocol versions ${ours.join(" to ")} and ${theirs.join(" to ")} have none in common: use one major version of kstate on both sides`,
+    { ours, theirs },
+  );
+}
+
+function protocolError(problem: string): KstateError {
+  return new KstateError("PROTOCOL_ERROR", `cannot read a control message: ${problem}`, { problem });
+}

@@ -1,0 +1,46 @@
+import {
+  blob,
+  bool,
+  defineState,
+  list,
+  type StateOf,
+  string,
+  struct,
+  u8,
+  u16,
+} from "../../description/index.ts";
+
+const MAX_CONNECTIONS = 1_000_000;
+const MAX_KEY_BYTES = 4096;
+const MAX_PENDING_BYTES = 256 * 1024 * 1024;
+
+/** The HTTP connections of all servers, in the order of their descriptors: the key of each one's listener. */
+export const httpConnectionsState = defineState({
+  name: "kstate.http_connections",
+  id: 0x4b530001,
+  fields: [["listeners", list(string({ max: MAX_KEY_BYTES }), { max: MAX_CONNECTIONS })]],
+});
+
+/** What a WebSocket is besides its descriptor and the program's own state for it. */
+export const webSocketState = defineState({
+  name: "kstate.web_socket",
+  id: 0x4b530002,
+  fields: [
+    ["listener", string({ max: MAX_KEY_BYTES })],
+    ["protocol", string({ max: MAX_KEY_BYTES })],
+    ["paused", bool],
+    ["closing", u8], // 0 open, 1 our close frame is sent, 2 both are
+    ["closeCode", u16],
+    ["closeReason", string({ max: 125 })],
+    ["unread", blob({ max: MAX_PENDING_BYTES })], // received, not yet a whole message
+    ["unsent", blob({ max: MAX_PENDING_BYTES })], // written, not yet taken by the kernel
+  ],
+});
+export type WebSocketRecord = StateOf<typeof webSocketState>;
+
+/** The WebSockets of one server, in the order of their descriptors; the instance id is the server's number. */
+export const webSocketsState = defineState({
+  name: "kstate.web_sockets",
+  id: 0x4b530003,
+  fields: [["sockets", list(struct(webSocketState), { max: MAX_CONNECTIONS })]],
+});

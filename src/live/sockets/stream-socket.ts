@@ -1,0 +1,103 @@
+/** The few members of Node's own socket objects that moving a connection needs, all in one place. */
+import { Socket } from "node:net";
+
+interface Handle {
+  readonly fd: number;
+  readonly writeQueueSize: number;
+  readStart(): number;
+  readStop(): number;
+  close(): void;
+}
+
+interface Chunk {
+  readonly chunk: string | Uint8Array;
+  readonly encoding: BufferEncoding;
+}
+
+interface SocketInternals {
+  readonly _handle: Handle | null;
+  readonly _writableState: { getBuffer(): Chunk[] };
+  _writeGeneric: (
+    writev: boolean,
+    data: unknown,
+    encoding: BufferEncoding,
+    callback: (error?: Error | null) => void,
+  ) => void;
+}
+
+function internals(socket: Socket): SocketInternals {
+  return socket as unknown as SocketInternals;
+}
+
+/** The descriptor of an open socket, -1 when it is closed. */
+export function descriptorOf(socket: Socket): number {
+  return internals(socket)._handle?.fd ?? -1;
+}
+
+/** Stops taking bytes from the kernel; unread ones stay there for whoever holds the connection next. */
+export function stopReading(socket: Socket): void {
+  internals(socket)._handle?.readStop();
+}
+
+/** Undoes {@link stopReading}; a socket that the program itself has paused stays paused. */
+export function startReading(socket: Socket): void {
+  if (!socket.isPaused()) internals(socket)._handle?.readStart();
+}
+
+/** Closes the descriptor without a word to the other side: another process holds the connection. */
+export function leave(socket: Socket): void {
+  internals(socket)._handle?.close();
+}
+
+/** A paused socket around a descriptor that came from another process. */
+export function adopt(descriptor: number): Socket {
+  const options = {
+    fd: descriptor,
+    readable: true,
+    writable: true,
+    allowHalfOpen: true,
+    pauseOnCreate: true,
+  };
+  return new Socket(options);
+}
+
+/** The write that the kernel has not taken whole, by socket: libuv does not give it back. */
+const writesUnderWay = new WeakMap<Socket, Buffer>();
+
+/** Remembers each write under way, from now on, so that {@link unsentBytes} can tell its rest. */
+export function watchWrites(socket: Socket): void {
+  const target = internals(socket);
+  const original = target._writeGeneric;
+  target._writeGeneric = (writev, data, encoding, callback) => {
+    // A copy of the list: Node's writev puts the bare buffers in place of its members.
+    const chunks = writev
+      ? (data as Chunk[]).map(({ chunk, encoding }) => ({ chunk, encoding }))
+      : [{ chunk: data as string | Uint8Array, encoding }];
+    let done = false;
+    original.call(socket, writev, data, encoding, (error) => {
+      done = true;
+      writesUnderWay.delete(socket);
+      callback(error);
+    });
+    if (!done && (target._handle?.writeQueueSize ?? 0) > 0) writesUnderWay.set(socket, concatenate(chunks));
+  };
+}
+
+/** What was written to a watched socket and has not reached the kernel. */
+export function unsentBytes(socket: Socket): Buffer {
+  const { _handle: handle, _writableState: state } = internals(socket);
+  const underWay = writesUnderWay.get(socket) ?? Buffer.alloc(0);
+  const rest = underWay.subarray(underWay.length - Math.min(handle?.writeQueueSize ?? 0, underWay.length));
+  return Buffer.concat([rest, concatenate(state.getBuffer())]);
+}
+
+/** Whether everything written to a socket has reached the kernel. */
+export function isDrained(socket: Socket): boolean {
+  return socket.writableLength === 0 && (internals(socket)._handle?.writeQueueSize ?? 0) === 0;
+}
+
+function concatenate(chunks: readonly Chunk[]): Buffer {
+  return Buffer.concat(
+    chunks.map(({ chunk, encoding }) => (typeof chunk === "string" ? Buffer.from(chunk, encoding) : chunk)),
+  );
+}

@@ -1,0 +1,205 @@
+/**
+ * The members of `ws` that moving a WebSocket needs, all in one place: it has no public way. The shape is
+ * guarded by `assertMovable` when a server is handed in, and by the tests for the version in the lock file.
+ */
+import type { Socket } from "node:net";
+import { KstateError } from "../../error/index.ts";
+import type { WebSocketRecord } from "./records.ts";
+import { unsentBytes } from "./stream-socket.ts";
+
+/** Receiver states of `ws`: what it waits for next. */
+const RECEIVER = { info: 0, length16: 1, length64: 2, mask: 3, data: 4 } as const;
+const CLOSING = 2;
+const OPCODE_CONTINUATION = 0;
+const OPCODE_CONTROL = 8;
+
+interface Receiver {
+  readonly _state: number;
+  readonly _fin: boolean;
+  readonly _opcode: number;
+  readonly _masked: boolean;
+  readonly _mask: Uint8Array | undefined;
+  readonly _payloadLength: number;
+  readonly _fragmented: number;
+  readonly _fragments: readonly Uint8Array[];
+  readonly _buffers: readonly Uint8Array[];
+  readonly _writableState: { readonly errorEmitted: boolean };
+  readonly writableLength: number;
+}
+
+interface WebSocketInternals {
+  readonly readyState: number;
+  readonly isPaused: boolean;
+  readonly protocol: string;
+  readonly _socket: Socket | null;
+  readonly _receiver: Receiver;
+  readonly _sender: { readonly _queue: readonly unknown[]; readonly _state: number };
+  readonly _extensions: Readonly<Record<string, unknown>>;
+  readonly _closeTimeout: number | undefined;
+  _readyState: number;
+  _closeFrameSent: boolean;
+  _closeFrameReceived: boolean;
+  _closeCode: number;
+  _closeMessage: Buffer;
+  _closeTimer: unknown;
+  _protocol: string;
+  setSocket(socket: Socket, head: Uint8Array, options: object): void;
+  pause(): void;
+  on(event: string, listener: () => void): void;
+}
+
+interface WebSocketServerInternals {
+  readonly options: {
+    readonly WebSocket: new (address: null, protocols: undefined, options: object) => WebSocketInternals;
+    readonly perMessageDeflate?: unknown;
+    readonly allowSynchronousEvents?: boolean;
+    readonly maxPayload?: number;
+    readonly skipUTF8Validation?: boolean;
+  };
+  readonly clients: Set<unknown> | undefined;
+}
+
+function internals(webSocket: object): WebSocketInternals {
+  return webSocket as WebSocketInternals;
+}
+
+/** Throws `WEBSOCKETS_UNSUPPORTED` when the WebSockets of a server could not move to another program. */
+export function assertMovable(server: object): void {
+  const { options, clients } = server as WebSocketServerInternals;
+  if (typeof options?.WebSocket?.prototype?.setSocket !== "function") {
+    throw unsupported(
+      "this is not a WebSocketServer of ws 8.19 or newer; pass the one that `new WebSocketServer()` made",
+    );
+  }
+  if (options.perMessageDeflate) {
+    throw unsupported(
+      "connections with perMessageDeflate cannot move yet; leave it false, which is the default of ws",
+    );
+  }
+  if (clients === undefined)
+    throw unsupported("the server was made with clientTracking: false; leave it true");
+}
+
+function unsupported(reason: string): KstateError {
+  return new KstateError(
+    "WEBSOCKETS_UNSUPPORTED",
+    `cannot move the connections of this WebSocket server: ${reason}`,
+    { reason },
+  );
+}
+
+/** The connection under a WebSocket. */
+export function socketOf(webSocket: object): Socket | null {
+  return internals(webSocket)._socket;
+}
+
+/** Whether a WebSocket is between two steps of its own, in which part of a message is nowhere to be seen. */
+export function isInMotion(webSocket: object): boolean {
+  const { _socket: socket, _receiver: receiver, _sender: sender } = internals(webSocket);
+  if (socket === null || socket.destroyed) return true;
+  const failed = receiver._writableState.errorEmitted;
+  const receiving = !failed && (receiver._state > RECEIVER.data || receiver.writableLength > 0);
+  return receiving || sender._queue.length > 0 || sender._state !== 0;
+}
+
+/** Describes a WebSocket that is not {@link isInMotion}. `unread` are bytes that no receiver has seen yet. */
+export function describe(webSocket: object, listener: string, unread: Uint8Array): WebSocketRecord {
+  const ws = internals(webSocket);
+  const closing = closingOf(ws);
+  return {
+    listener,
+    protocol: ws.protocol,
+    paused: ws.isPaused,
+    closing,
+    closeCode: ws._closeCode,
+    closeReason: ws._closeMessage.toString(),
+    unread: closing === 2 ? Buffer.alloc(0) : Buffer.concat([...receivedFrames(ws._receiver), unread]),
+    unsent: unsentBytes(ws._socket!),
+  };
+}
+
+function closingOf(ws: WebSocketInternals): number {
+  if (ws.readyState !== CLOSING) return 0;
+  return ws._closeFrameReceived || ws._receiver._writableState.errorEmitted ? 2 : 1;
+}
+
+/** The frames that a receiver holds part of, as bytes that bring another one to the same point. */
+function receivedFrames(receiver: Receiver): Uint8Array[] {
+  const {
+    _state: state,
+    _opcode: opcode,
+    _fin: fin,
+    _fragmented: fragmented,
+    _fragments: fragments,
+  } = receiver;
+  const inFrame = state !== RECEIVER.info;
+  const isData = opcode < OPCODE_CONTROL;
+  // A frame of a fragmented message is its first one if nothing of the message is there yet and more will come.
+  const isFirst = inFrame && isData && fragments.length === 0 && !fin;
+  const parts: Uint8Array[] = [];
+  if (fragmented !== 0 && !isFirst) {
+    const payload = Buffer.concat(fragments);
+    parts.push(frameHeader(false, fragmented, payload.length, true), new Uint8Array(4), payload);
+  }
+  if (inFrame) {
+    const continues = isData && fragmented !== 0 && !isFirst;
+    const header = frameHeader(
+      fin,
+      continues ? OPCODE_CONTINUATION : opcode,
+      receiver._payloadLength,
+      receiver._masked,
+    );
+    // An extended length that has not arrived: what stands for it is 126 or 127, in the header's second byte.
+    if (state === RECEIVER.length16 || state === RECEIVER.length64) {
+      parts.push(Uint8Array.of(header[0]!, (receiver._masked ? 0x80 : 0) | receiver._payloadLength));
+    } else {
+      parts.push(header);
+    }
+    if (state === RECEIVER.data && receiver._mask !== undefined) parts.push(receiver._mask);
+  }
+  return [...parts, ...receiver._buffers];
+}
+
+/** A frame's header without its mask. */
+function frameHeader(fin: boolean, opcode: number, length: number, masked: boolean): Buffer {
+  const long = length > 0xffff;
+  const header = Buffer.alloc(length < 126 ? 2 : long ? 10 : 4);
+  header[0] = (fin ? 0x80 : 0) | opcode;
+  header[1] = (masked ? 0x80 : 0) | (length < 126 ? length : long ? 127 : 126);
+  if (long) header.writeBigUInt64BE(BigInt(length), 2);
+  else if (length >= 126) header.writeUInt16BE(length, 2);
+  return header;
+}
+
+/** Makes a WebSocket of a server around a paused connection. Nothing is read before the connection is resumed. */
+export function revive(server: object, socket: Socket, record: WebSocketRecord): object {
+  const { options, clients } = server as WebSocketServerInternals;
+  const ws = new options.WebSocket(null, undefined, options);
+  ws._protocol = record.protocol;
+  ws.setSocket(socket, Buffer.from(record.unread), {
+    allowSynchronousEvents: options.allowSynchronousEvents,
+    maxPayload: options.maxPayload,
+    skipUTF8Validation: options.skipUTF8Validation,
+  });
+  clients?.add(ws);
+  ws.on("close", () => clients?.delete(ws));
+  if (record.paused) ws.pause();
+  return ws;
+}
+
+/** Sends what the last program had not sent, and goes on with a closing handshake that was under way. */
+export function continueSending(webSocket: object, record: WebSocketRecord): void {
+  const ws = internals(webSocket);
+  const socket = ws._socket!;
+  if (record.unsent.length > 0) socket.write(record.unsent);
+  if (record.closing === 0) return;
+  ws._readyState = CLOSING;
+  ws._closeFrameSent = true;
+  ws._closeCode = record.closeCode;
+  ws._closeMessage = Buffer.from(record.closeReason);
+  ws._closeTimer = setTimeout(() => socket.destroy(), ws._closeTimeout ?? 30_000);
+  if (record.closing === 2) {
+    ws._closeFrameReceived = true;
+    socket.end();
+  }
+}

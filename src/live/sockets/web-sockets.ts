@@ -1,0 +1,169 @@
+import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { crc32 } from "node:zlib";
+import { type Description, defineState, list, struct } from "../../description/index.ts";
+import type { Registry } from "../../registry/index.ts";
+import { count, type HttpConnections, renewTimeout } from "./http-connections.ts";
+import { type WebSocketRecord, webSocketsState } from "./records.ts";
+import { startReading, stopReading, watchWrites } from "./stream-socket.ts";
+import {
+  assertMovable,
+  continueSending,
+  describe,
+  isInMotion,
+  revive,
+  socketOf,
+} from "./web-socket-internals.ts";
+
+/** What kstate uses of a `WebSocketServer` of ws in public; `W` is its class of WebSockets. */
+export interface WebSocketServerLike<W> {
+  readonly clients: Set<W>;
+  on(event: "connection", listener: (webSocket: W, request: IncomingMessage) => void): unknown;
+}
+
+export interface WebSocketHandlers<W, S> {
+  /** Describes what the program knows about one WebSocket; it travels with the connection. */
+  readonly state: Description<S>;
+  /** Makes that for a new connection. */
+  open(request: IncomingMessage): S;
+  /** Puts the program's listeners on a WebSocket, a new one or, with `moved`, one of the previous program. */
+  attach(webSocket: W, state: S, context: { readonly moved: boolean }): void;
+}
+
+interface Member<S> {
+  readonly state: S;
+  readonly listener: string;
+}
+
+const MAX_WEB_SOCKETS = 1_000_000;
+
+/** The WebSockets of one server: their states, and taking over those of the previous program. */
+export class WebSockets<W extends object, S> {
+  readonly #server: WebSocketServerLike<W>;
+  readonly #handlers: WebSocketHandlers<W, S>;
+  readonly #httpServers: () => readonly HttpConnections[];
+  readonly #members = new Map<W, Member<S>>();
+  /** What is saved and loaded, filled for the freeze: one record and one state for each descriptor, in order. */
+  readonly #records: { sockets: WebSocketRecord[] } = { sockets: [] };
+  readonly #states: { states: S[] } = { states: [] };
+  /** Bytes taken out of paused connections for the freeze, to be put back if it is undone. */
+  readonly #takenOut = new Map<Socket, Buffer>();
+  #revived: { webSocket: W; socket: Socket; record: WebSocketRecord; state: S }[] = [];
+
+  constructor(
+    server: WebSocketServerLike<W>,
+    handlers: WebSocketHandlers<W, S>,
+    httpServers: () => readonly HttpConnections[],
+  ) {
+    assertMovable(server);
+    this.#server = server;
+    this.#handlers = handlers;
+    this.#httpServers = httpServers;
+    server.on("connection", (webSocket, request) => this.#open(webSocket, request));
+  }
+
+  /** Registers the records and the states as instance `number`. */
+  register(registry: Registry, number: number): void {
+    const name = `kstate.web_socket_states.${this.#handlers.state.name}`;
+    const states = defineState({
+      name,
+      id: crc32(name) | 0,
+      fields: [["states", list(struct(this.#handlers.state), { max: MAX_WEB_SOCKETS })]],
+    });
+    registry.register(webSocketsState, this.#records, number);
+    registry.register(states, this.#states, number);
+  }
+
+  #open(webSocket: W, request: IncomingMessage): void {
+    const socket = socketOf(webSocket)!;
+    const listener = this.#httpServers().find((server) => server.has(socket));
+    listener?.release(socket);
+    const state = this.#handlers.open(request);
+    this.#join(webSocket, socket, { state, listener: listener?.key ?? "" });
+    this.#handlers.attach(webSocket, state, { moved: false });
+  }
+
+  #join(webSocket: W, socket: Socket, member: Member<S>): void {
+    watchWrites(socket);
+    this.#members.set(webSocket, member);
+    (webSocket as W & { once(event: "close", listener: () => void): void }).once("close", () =>
+      this.#members.delete(webSocket),
+    );
+  }
+
+  /** What keeps the freeze waiting, for people. */
+  busy(): string[] {
+    return [...this.#members.keys()]
+      .filter(isInMotion)
+      .map(() => "WebSocket with a message or a close under way");
+  }
+
+  stopReading(): void {
+    for (const socket of this.#sockets()) stopReading(socket);
+  }
+
+  /** Undoes {@link stopReading} and {@link collect}. */
+  startReading(): void {
+    for (const [socket, bytes] of this.#takenOut) socket.unshift(bytes);
+    this.#takenOut.clear();
+    this.#clearRecords();
+    for (const socket of this.#sockets()) startReading(socket);
+  }
+
+  renewTimeouts(): void {
+    for (const socket of this.#sockets()) renewTimeout(socket);
+  }
+
+  #sockets(): Socket[] {
+    return [...this.#members.keys()].map(socketOf).filter((socket) => socket !== null);
+  }
+
+  /** Fills the records for saving and returns the connections in their order. Only when nothing is {@link busy}. */
+  collect(): Socket[] {
+    this.#clearRecords();
+    const sockets: Socket[] = [];
+    for (const [webSocket, { state, listener }] of this.#members) {
+      const socket = socketOf(webSocket)!;
+      const unread = (socket.readableLength > 0 ? (socket.read() as Buffer | null) : null) ?? Buffer.alloc(0);
+      if (unread.length > 0) this.#takenOut.set(socket, unread);
+      this.#records.sockets.push(describe(webSocket, listener, unread));
+      this.#states.states.push(state);
+      sockets.push(socket);
+      stopReading(socket);
+    }
+    return sockets;
+  }
+
+  #clearRecords(): void {
+    this.#records.sockets = [];
+    this.#states.states = [];
+  }
+
+  /** How many connections the loaded records are for. */
+  get loaded(): number {
+    return this.#records.sockets.length;
+  }
+
+  /** Builds a WebSocket around each connection of the loaded records. Nothing is read or sent yet. */
+  revive(sockets: readonly Socket[]): void {
+    this.#revived = this.#records.sockets.map((record, index) => {
+      const socket = sockets[index]!;
+      const webSocket = revive(this.#server, socket, record) as W;
+      return { webSocket, socket, record, state: this.#states.states[index]! };
+    });
+    this.#clearRecords();
+  }
+
+  /** Hands the revived WebSockets to the program and lets them read and send. Only after the commit. */
+  begin(): void {
+    for (const { webSocket, socket, record, state } of this.#revived) {
+      const server = this.#httpServers().find(({ key }) => key === record.listener);
+      if (server !== undefined) count(server.server, socket);
+      this.#join(webSocket, socket, { state, listener: record.listener });
+      this.#handlers.attach(webSocket, state, { moved: true });
+      continueSending(webSocket, record);
+      if (!record.paused) socket.resume();
+    }
+    this.#revived = [];
+  }
+}

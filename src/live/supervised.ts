@@ -1,0 +1,199 @@
+import { type LockRecord, negotiate, type VersionIds } from "../description/index.ts";
+import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import { PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
+import { ControlLink } from "./control-link.ts";
+import { freeze, type Parts } from "./freeze.ts";
+import {
+  type ProgramEffect,
+  type ProgramEvent,
+  type ProgramState,
+  programAfter,
+  programStep,
+} from "./machine.ts";
+import { Pair } from "./pair.ts";
+import { type LiveEnvironment, PROTOCOL, type ToProgram } from "./protocol.ts";
+import { Quiesce } from "./quiesce.ts";
+import type { LiveSystem } from "./system.ts";
+import { takeOver } from "./take-over.ts";
+
+type Quiescing = Extract<ProgramEffect, { type: "quiesce" }> & { readonly quiescedAtNs: bigint };
+
+/** The program's side of its supervision: carries out what `programStep` decides. */
+export class Supervised {
+  readonly #parts: Parts;
+  readonly #system: LiveSystem;
+  readonly #environment: LiveEnvironment;
+  readonly #memory: PhysicalMemory;
+  readonly #control: ControlLink;
+  readonly #descriptors: Map<string, number>;
+  readonly #listening = new Map<string, (error: ErrorRecord | null) => void>();
+  #state: ProgramState = { phase: "booting" };
+  #pair: Pair | undefined;
+  #versionIds: VersionIds = {};
+  #quiescing: { readonly quiesce: Quiesce; readonly effect: Quiescing } | undefined;
+  #serving: { resolve(): void; reject(error: unknown): void } | undefined;
+
+  constructor(environment: LiveEnvironment, parts: Parts, system: LiveSystem) {
+    this.#environment = environment;
+    this.#parts = parts;
+    this.#system = system;
+    const { memory, channel, pair, control, listeners } = environment;
+    for (const descriptor of [
+      memory,
+      channel,
+      control,
+      pair ?? memory,
+      ...listeners.map((entry) => entry.descriptor),
+    ]) {
+      setCloseOnExec(descriptor);
+    }
+    this.#memory = PhysicalMemory.attach(memory);
+    this.#descriptors = new Map(listeners.map(({ key, descriptor }) => [key, descriptor]));
+    if (pair !== null) this.#pair = new Pair(system, pair);
+    this.#control = new ControlLink(control, (message) => this.#receive(message));
+    this.#control.send({ type: "hello", protocol: PROTOCOL, pid: process.pid });
+    process.on("uncaughtExceptionMonitor", (error) => {
+      if (process.listenerCount("uncaughtException") > 0) return; // the program lives on
+      this.#control.sendNow({ type: "failed", error: toErrorRecord(error) });
+    });
+  }
+
+  get phase(): ProgramState["phase"] {
+    return this.#state.phase;
+  }
+
+  /** Gets a descriptor for every listener, then waits until this program has to serve, and serves. */
+  async ready(): Promise<void> {
+    this.#control.hold(true);
+    await this.#bindListeners();
+    await new Promise<void>((resolve, reject) => {
+      this.#serving = { resolve, reject };
+      this.#step({ type: "ready" });
+    });
+    this.#control.hold(false);
+  }
+
+  async #bindListeners(): Promise<void> {
+    const wanted = this.#parts.listeners.addresses().filter(({ key }) => !this.#descriptors.has(key));
+    for (const { key, address } of wanted) {
+      const answer = new Promise<ErrorRecord | null>((resolve) => this.#listening.set(key, resolve));
+      this.#control.send({ type: "listen", key, address });
+      const error = await answer;
+      if (error !== null) throw fromErrorRecord(error);
+      this.#descriptors.set(key, this.#fetchDescriptor());
+    }
+  }
+
+  /** The descriptor that the supervisor put on the channel before it announced it. */
+  #fetchDescriptor(): number {
+    const message = this.#system.receive(this.#environment.channel);
+    const descriptor = typeof message === "string" ? undefined : message.descriptors[0];
+    if (descriptor !== undefined) return descriptor;
+    throw new KstateError("PROTOCOL_ERROR", "the supervisor announced a descriptor and sent none", {
+      problem: "no descriptor",
+    });
+  }
+
+  #receive(message: ToProgram): void {
+    if (message.type === "listening") this.#listening.get(message.key)?.(message.error);
+    else this.#step(message);
+  }
+
+  #step(event: ProgramEvent): void {
+    const [state, effects] = programStep(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: ProgramEffect): void {
+    switch (effect.type) {
+      case "announce":
+        return this.#control.send({ type: "ready", lock: this.#parts.registry.lockRecord() });
+      case "serve":
+        return this.#boot();
+      case "takeOver":
+        return this.#takeOver(effect);
+      case "prepare":
+        return this.#prepare(effect.lock as LockRecord);
+      case "quiesce":
+        return this.#quiesce(effect);
+      case "freeze":
+        return this.#freeze();
+      case "unquiesce":
+        this.#quiescing?.quiesce.cancel();
+        this.#quiescing = undefined;
+        return this.#closePair();
+      case "refuse":
+        return this.#control.send({ type: "refused", error: effect.error });
+    }
+  }
+
+  #boot(): void {
+    this.#parts.starters.start({ from: "boot" });
+    this.#open().then(() => {
+      this.#control.send({ type: "serving", figures: null });
+      this.#serving?.resolve();
+    }, this.#serving?.reject);
+  }
+
+  /** Each server listens on a duplicate: closing a server closes its descriptor for good. */
+  #open(): Promise<void> {
+    const duplicates = [...this.#descriptors].map(
+      ([key, descriptor]) => [key, this.#system.duplicate(descriptor)] as const,
+    );
+    return this.#parts.listeners.open(new Map(duplicates));
+  }
+
+  #takeOver(request: { generation: number; timeoutMs: number }): void {
+    const result = takeOver(this.#parts, this.#memory, this.#pair!, this.#system, request);
+    this.#closePair();
+    this.#state = programAfter("takeOver", result.verdict);
+    if (result.verdict === "CANCELLED") {
+      this.#control.send({ type: "refused", error: result.error });
+      this.#serving?.reject(fromErrorRecord(result.error));
+      return;
+    }
+    const figures = result.begin();
+    this.#parts.starters.start({ from: "restore" });
+    this.#open().then(() => {
+      this.#control.send({ type: "serving", figures });
+      this.#serving?.resolve();
+    }, this.#serving?.reject);
+  }
+
+  #prepare(lock: LockRecord): void {
+    try {
+      this.#pair = new Pair(this.#system, this.#fetchDescriptor());
+      this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
+      this.#control.send({ type: "prepared" });
+    } catch (error) {
+      this.#closePair();
+      this.#control.send({ type: "refused", error: toErrorRecord(error) });
+    }
+  }
+
+  #quiesce(effect: Extract<ProgramEffect, { type: "quiesce" }>): void {
+    const parts = { http: this.#parts.listeners.http, webSockets: this.#parts.webSockets };
+    const quiesce = new Quiesce(parts, effect.quiesceMs, {
+      quiet: () => this.#step({ type: "quiet" }),
+      busy: (error) => this.#step({ type: "busy", error: toErrorRecord(error) }),
+    });
+    this.#quiescing = { quiesce, effect: { ...effect, quiescedAtNs: this.#system.nowNs() } };
+  }
+
+  #freeze(): void {
+    const { effect } = this.#quiescing!;
+    this.#quiescing = undefined;
+    const request = { ...effect, versionIds: this.#versionIds };
+    const error = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
+    this.#state = programAfter("freeze", error === null ? "COMMITTED" : "CANCELLED");
+    if (error === null) return this.#system.exit(0);
+    this.#closePair();
+    this.#control.send({ type: "thawed", error });
+  }
+
+  #closePair(): void {
+    this.#pair?.close();
+    this.#pair = undefined;
+  }
+}

@@ -1,0 +1,97 @@
+import type { Socket } from "node:net";
+import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import type { PhysicalMemory } from "../memory/index.ts";
+import type { Parts } from "./freeze.ts";
+import type { Pair } from "./pair.ts";
+import type { HandoverFigures } from "./protocol.ts";
+import { adopt } from "./sockets/stream-socket.ts";
+import type { LiveSystem } from "./system.ts";
+
+export type TakeOverResult =
+  | { readonly verdict: "COMMITTED"; readonly begin: () => HandoverFigures }
+  | { readonly verdict: "CANCELLED"; readonly error: ErrorRecord };
+
+/**
+ * Receives what the old program hands over, in one synchronous turn, and decides. Until the decision nothing
+ * is read, written or accepted; `begin` is the successor's first I/O.
+ */
+export function takeOver(
+  parts: Parts,
+  memory: PhysicalMemory,
+  pair: Pair,
+  system: LiveSystem,
+  request: { readonly generation: number; readonly timeoutMs: number },
+): TakeOverResult {
+  const { generation } = request;
+  try {
+    const deadlineNs = system.nowNs() + BigInt(Math.ceil(request.timeoutMs)) * 1_000_000n;
+    const { descriptors, record } = pair.receiveFrozen(deadlineNs);
+    const stream = memory.preserved(generation);
+    const streamBytes = stream.length;
+    parts.registry.load(stream);
+    const sockets = adoptConnections(parts, descriptors);
+    if (memory.verdicts.decide(generation, "COMMITTED") === "CANCELLED") {
+      throw new KstateError("UPDATE_CANCELLED", "cannot take over: the update was cancelled meanwhile", {
+        reason: "verdict",
+      });
+    }
+    pair.sendVerdict(null);
+    const begin = (): HandoverFigures => {
+      const httpConnections = beginHttp(parts, sockets);
+      for (const server of parts.webSockets) server.begin();
+      const nowNs = system.nowNs();
+      memory.unpreserve();
+      return {
+        quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
+        blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),
+        streamBytes,
+        httpConnections,
+        webSockets: sockets.length - httpConnections,
+      };
+    };
+    return { verdict: "COMMITTED", begin };
+  } catch (thrown) {
+    const error = toErrorRecord(thrown);
+    if (memory.verdicts.decide(generation, "CANCELLED") === "COMMITTED") throw thrown;
+    pair.sendVerdict(error);
+    return { verdict: "CANCELLED", error };
+  }
+}
+
+/** Puts a paused socket around every descriptor, and refuses those that no server here is for. */
+function adoptConnections(
+  { listeners, webSockets, httpRecords }: Parts,
+  descriptors: readonly number[],
+): Socket[] {
+  const servers = new Map(listeners.http.map((server) => [server.key, server]));
+  const known = httpRecords.listeners.filter((key) => servers.has(key)).length;
+  const claimed = known + webSockets.reduce((sum, server) => sum + server.loaded, 0);
+  if (claimed !== descriptors.length) {
+    throw new KstateError(
+      "CONNECTIONS_UNCLAIMED",
+      `cannot take over ${descriptors.length} connections: this version has servers for ${claimed} of them; ` +
+        "listen on the same addresses and hand in the same WebSocket servers as the version before",
+      { connections: descriptors.length, claimed },
+    );
+  }
+  const sockets = descriptors.map(adopt);
+  let at = httpRecords.listeners.length;
+  for (const server of webSockets) {
+    const end = at + server.loaded;
+    server.revive(sockets.slice(at, end));
+    at = end;
+  }
+  return sockets;
+}
+
+function beginHttp({ listeners, httpRecords }: Parts, sockets: readonly Socket[]): number {
+  const servers = new Map(listeners.http.map((server) => [server.key, server]));
+  const keys = httpRecords.listeners;
+  httpRecords.listeners = [];
+  for (const [index, key] of keys.entries()) servers.get(key)!.adopt(sockets[index]!);
+  return keys.length;
+}
+
+function milliseconds(nanoseconds: bigint): number {
+  return Number(nanoseconds) / 1e6;
+}

@@ -1,0 +1,305 @@
+/**
+ * The C library, and the only place that loads koffi: descriptors, shared mappings, and messages that carry
+ * descriptors. Every function fails with `SYSTEM_CALL`, naming the call and errno, unless it says otherwise.
+ *
+ * Struct layouts are those of 64-bit little-endian Linux (glibc and musl agree on them).
+ */
+import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
+import koffi from "koffi";
+import { KstateError } from "../../error/index.ts";
+
+const MFD_CLOEXEC = 1;
+const MFD_ALLOW_SEALING = 2;
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+const F_DUPFD_CLOEXEC = 1030;
+const F_ADD_SEALS = 1033;
+const FALLOC_FL_KEEP_SIZE = 1;
+const FALLOC_FL_PUNCH_HOLE = 2;
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MAP_FAILED = 0xffffffffffffffffn;
+
+/** Seals for {@link addSeals}; the descriptor must be a memfd. */
+export const SEAL = { seal: 1, shrink: 2, grow: 4 } as const;
+
+/** Socket numbers used by the calls below. */
+export const AF = { unix: 1, inet: 2, inet6: 10 } as const;
+export const SOCK = { stream: 1, seqpacket: 5 } as const;
+export const SOL_SOCKET = 1;
+export const IPPROTO_IPV6 = 41;
+export const SO = { reuseAddress: 2, peerCredentials: 17, v6Only: 26 } as const;
+const SOCK_CLOEXEC = 0o2000000;
+
+const prototypes = {
+  memfd_create: "int memfd_create(const char *name, unsigned int flags)",
+  ftruncate: "int ftruncate(int fd, int64_t length)",
+  fallocate: "int fallocate(int fd, int mode, int64_t offset, int64_t length)",
+  fcntl: "int fcntl(int fd, int command, int argument)",
+  close: "int close(int fd)",
+  mmap: "void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)",
+  socketpair: "int socketpair(int domain, int type, int protocol, void *pair)",
+  socket: "int socket(int domain, int type, int protocol)",
+  bind: "int bind(int fd, const void *address, uint32_t length)",
+  listen: "int listen(int fd, int backlog)",
+  getsockname: "int getsockname(int fd, void *address, void *length)",
+  setsockopt: "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
+  getsockopt: "int getsockopt(int fd, int level, int name, void *value, void *length)",
+  sendmsg: "int64_t sendmsg(int fd, const void *message, int flags)",
+  recvmsg: "int64_t recvmsg(int fd, void *message, int flags)",
+  poll: "int poll(void *descriptors, uint64_t count, int timeoutMs)",
+} as const;
+
+type CallName = keyof typeof prototypes;
+type Call = (...args: unknown[]) => number | bigint;
+
+const calls = lazy((): Record<CallName, Call> => {
+  if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch)) {
+    throw new KstateError(
+      "PLATFORM_UNSUPPORTED",
+      `live update needs Linux on x64 or arm64; this is ${process.platform} on ${process.arch}`,
+      {
+        platform: process.platform,
+        arch: process.arch,
+      },
+    );
+  }
+  const library = koffi.load(null); // node itself: its C library is already there, whichever it is
+  const functions = Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)]);
+  return Object.fromEntries(functions) as Record<CallName, Call>;
+});
+
+/** Calls a function of the C library; a result of -1 throws `SYSTEM_CALL`. */
+function call(name: CallName, ...args: unknown[]): number {
+  const result = Number(calls()[name](...args));
+  if (result === -1) throw systemCallError(name);
+  return result;
+}
+
+function systemCallError(name: CallName): KstateError {
+  const errno = koffi.errno();
+  const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
+  return new KstateError("SYSTEM_CALL", `${name} failed: ${text} (${code})`, { call: name, errno: code });
+}
+
+/** An anonymous shared memory object of `name`, close-on-exec; its size is 0. */
+export function createMemory(name: string): number {
+  return call("memfd_create", name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+/** Sets the size of a file, sparse where it grows. */
+export function setSize(fd: number, sizeBytes: number): void {
+  call("ftruncate", fd, sizeBytes);
+}
+
+/** Adds {@link SEAL}s to a memfd. */
+export function addSeals(fd: number, seals: number): void {
+  call("fcntl", fd, F_ADD_SEALS, seals);
+}
+
+/** Gives a range its pages now, so that a later store can not fail. */
+export function allocateRange(fd: number, offset: number, lengthBytes: number): void {
+  call("fallocate", fd, 0, offset, lengthBytes);
+}
+
+/** Gives a range's pages back; it reads as zeros afterwards. */
+export function punchHole(fd: number, offset: number, lengthBytes: number): void {
+  call("fallocate", fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, lengthBytes);
+}
+
+/** Maps a range of a file, shared and writable. Never unmapped: views of it may outlive anything. At most 4 GiB. */
+export function mapShared(fd: number, lengthBytes: number): ArrayBuffer {
+  return koffi.view(map(lengthBytes, MAP_SHARED, fd), lengthBytes);
+}
+
+function map(lengthBytes: number, flags: number, fd: number): bigint {
+  if (lengthBytes > 2 ** 32) throw new RangeError("Node 20 aborts on a view above 4 GiB");
+  const address = calls().mmap(null, lengthBytes, PROT_READ_WRITE, flags, fd, 0) as bigint;
+  if (address === MAP_FAILED) throw systemCallError("mmap");
+  return address;
+}
+
+/** A duplicate of a descriptor, close-on-exec. */
+export function duplicate(fd: number): number {
+  return call("fcntl", fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/** Keeps a descriptor from being inherited by the programs that this one starts. */
+export function setCloseOnExec(fd: number): void {
+  call("fcntl", fd, F_SETFD, FD_CLOEXEC);
+}
+
+/** Closes a descriptor that no handle of Node owns. */
+export function closeDescriptor(fd: number): void {
+  call("close", fd);
+}
+
+/** Two connected sockets that keep messages whole, close-on-exec. */
+export function socketPair(): [number, number] {
+  const pair = new Int32Array(2);
+  call("socketpair", AF.unix, SOCK.seqpacket | SOCK_CLOEXEC, 0, pair);
+  return [pair[0]!, pair[1]!];
+}
+
+/** A stream socket of a family of {@link AF}, close-on-exec. */
+export function createSocket(family: number): number {
+  return call("socket", family, SOCK.stream | SOCK_CLOEXEC, 0);
+}
+
+/** Sets an integer socket option. */
+export function setSocketOption(fd: number, level: number, name: number, value: number): void {
+  call("setsockopt", fd, level, name, Int32Array.of(value), 4);
+}
+
+/** Binds a socket to a `sockaddr` in its binary form. */
+export function bindSocket(fd: number, address: Uint8Array): void {
+  call("bind", fd, address, address.length);
+}
+
+/** Makes a bound socket accept connections into its queue. */
+export function listenSocket(fd: number, backlog: number): void {
+  call("listen", fd, backlog);
+}
+
+/** The `sockaddr` that a socket is bound to, in its binary form. */
+export function socketAddress(fd: number): Uint8Array {
+  const address = new Uint8Array(128);
+  const length = Uint32Array.of(address.length);
+  call("getsockname", fd, address, length);
+  return address.subarray(0, length[0]);
+}
+
+/** The user id of the process at the other end of a UNIX socket. */
+export function peerUserId(fd: number): number {
+  const credentials = new Int32Array(3); // struct ucred: pid, uid, gid
+  call("getsockopt", fd, SOL_SOCKET, SO.peerCredentials, credentials, Uint32Array.of(12));
+  return credentials[1]!;
+}
+
+/** Events of {@link poll}. */
+export const POLL = { in: 1, out: 4, error: 8, hangUp: 16 } as const;
+
+/**
+ * Blocks the thread until one of the descriptors has an event or the time is over: no timer and no I/O of Node
+ * runs meanwhile. Returns the events of each descriptor, all 0 at a time-out or when a signal arrived.
+ */
+export function poll(descriptors: readonly { fd: number; events: number }[], timeoutMs: number): number[] {
+  const entries = new DataView(new ArrayBuffer(8 * descriptors.length)); // struct pollfd: i32 fd, i16 events, i16 revents
+  for (const [index, { fd, events }] of descriptors.entries()) {
+    entries.setInt32(8 * index, fd, true);
+    entries.setInt16(8 * index + 4, events, true);
+  }
+  const count = Number(
+    calls().poll(new Uint8Array(entries.buffer), descriptors.length, Math.max(0, Math.ceil(timeoutMs))),
+  );
+  if (count === -1 && koffi.errno() !== constants.errno.EINTR) throw systemCallError("poll");
+  return descriptors.map((_, index) => (count > 0 ? entries.getInt16(8 * index + 6, true) : 0));
+}
+
+/** Most descriptors that the kernel takes in one message (SCM_MAX_FD). */
+export const MAX_DESCRIPTORS = 253;
+/** Most bytes that {@link sendMessage} and {@link receiveMessage} move in one message. */
+export const MAX_MESSAGE_BYTES = 64 * 1024;
+
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+const MSG_TRUNCATED = 0x20 | 0x08;
+const SCM_RIGHTS = 1;
+const CONTROL_HEADER = 16; // struct cmsghdr: u64 length, i32 level, i32 type
+
+/** Native memory with known addresses: struct msghdr, then struct iovec, then control data, then the payload. */
+const scratch = lazy(() => {
+  const iovec = 64;
+  const control = 128;
+  const payload = 4096;
+  const size = payload + MAX_MESSAGE_BYTES;
+  const address = map(size, MAP_PRIVATE_ANONYMOUS, -1);
+  const buffer = koffi.view(address, size);
+  const view = new DataView(buffer);
+  view.setBigUint64(16, address + BigInt(iovec), true);
+  view.setBigUint64(24, 1n, true);
+  view.setBigUint64(iovec, address + BigInt(payload), true);
+  const header = (payloadBytes: number, controlBytes: number): void => {
+    view.setBigUint64(iovec + 8, BigInt(payloadBytes), true);
+    view.setBigUint64(32, controlBytes === 0 ? 0n : address + BigInt(control), true);
+    view.setBigUint64(40, BigInt(controlBytes), true);
+    view.setInt32(48, 0, true);
+  };
+  return { address, view, header, control, payload: new Uint8Array(buffer, payload) };
+});
+
+/**
+ * Sends one message with descriptors, without waiting. `full`: the receiver has to read first, poll for
+ * {@link POLL}.out. `closed`: nobody is at the other end. The sender keeps its own descriptors.
+ */
+export function sendMessage(
+  fd: number,
+  payload: Uint8Array,
+  descriptors: readonly number[],
+): "sent" | "full" | "closed" {
+  if (payload.length > MAX_MESSAGE_BYTES || descriptors.length > MAX_DESCRIPTORS) {
+    throw new RangeError(`a message takes ${MAX_MESSAGE_BYTES} bytes and ${MAX_DESCRIPTORS} descriptors`);
+  }
+  const { address, view, header, control, payload: buffer } = scratch();
+  buffer.set(payload);
+  const controlBytes = CONTROL_HEADER + 4 * descriptors.length;
+  header(payload.length, descriptors.length === 0 ? 0 : (controlBytes + 7) & ~7);
+  view.setBigUint64(control, BigInt(controlBytes), true);
+  view.setInt32(control + 8, SOL_SOCKET, true);
+  view.setInt32(control + 12, SCM_RIGHTS, true);
+  for (const [index, descriptor] of descriptors.entries()) {
+    view.setInt32(control + CONTROL_HEADER + 4 * index, descriptor, true);
+  }
+  if (Number(calls().sendmsg(fd, address, MSG_DONTWAIT | MSG_NOSIGNAL)) >= 0) return "sent";
+  const { EAGAIN, ENOBUFS, EPIPE, ECONNRESET } = constants.errno;
+  const errno = koffi.errno();
+  if (errno === EAGAIN || errno === ENOBUFS) return "full";
+  if (errno === EPIPE || errno === ECONNRESET) return "closed";
+  throw systemCallError("sendmsg");
+}
+
+/** A message and the descriptors that came with it, close-on-exec; they are the receiver's to close. */
+export interface ReceivedMessage {
+  readonly payload: Uint8Array;
+  readonly descriptors: number[];
+}
+
+/** Receives one message without waiting. A message that did not fit, which ours never are, is `SYSTEM_CALL`. */
+export function receiveMessage(fd: number): ReceivedMessage | "empty" | "closed" {
+  const { address, view, header, control, payload } = scratch();
+  header(MAX_MESSAGE_BYTES, CONTROL_HEADER + 4 * (MAX_DESCRIPTORS + 1));
+  const received = Number(calls().recvmsg(fd, address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
+  if (received === -1) {
+    const errno = koffi.errno();
+    if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return "empty";
+    if (errno === constants.errno.ECONNRESET) return "closed";
+    throw systemCallError("recvmsg");
+  }
+  const controlBytes = Number(view.getBigUint64(40, true));
+  const descriptors: number[] = [];
+  if (controlBytes >= CONTROL_HEADER && view.getInt32(control + 12, true) === SCM_RIGHTS) {
+    const end = Number(view.getBigUint64(control, true));
+    for (let at = CONTROL_HEADER; at < end; at += 4) descriptors.push(view.getInt32(control + at, true));
+  }
+  if ((view.getInt32(48, true) & MSG_TRUNCATED) !== 0) {
+    for (const descriptor of descriptors) closeDescriptor(descriptor);
+    throw new KstateError("SYSTEM_CALL", "recvmsg failed: the message was cut (EMSGSIZE)", {
+      call: "recvmsg",
+      errno: "EMSGSIZE",
+    });
+  }
+  if (received === 0) return "closed";
+  return { payload: payload.slice(0, received), descriptors };
+}
+
+/** Makes a value on first use and keeps it: nothing is loaded or mapped by importing this file. */
+function lazy<T>(make: () => T): () => T {
+  let value: T | undefined;
+  return () => {
+    value ??= make();
+    return value;
+  };
+}

@@ -1,0 +1,76 @@
+/**
+ * CONTRACT: what `kstate update` and its sisters say to a supervisor: one JSON object a line on the UNIX socket
+ * `NAME.sock` in the runtime directory, mode 0600, same user only. One request a connection; the supervisor
+ * answers with any number of `progress` and one `done` or `error`.
+ */
+import type { ErrorRecord } from "../error/index.ts";
+import type { HandoverFigures } from "../live/protocol.ts";
+
+/** How long the steps of an update may take, ms. */
+export interface UpdateTimeouts {
+  /** From the start of the successor to its `ready()`; 30,000 unless said. */
+  readonly bootMs: number;
+  /** For requests under way to end; 1,000 unless said. */
+  readonly quiesceMs: number;
+  /** From the freeze to the verdict; 5,000 unless said. */
+  readonly freezeMs: number;
+}
+
+export const DEFAULT_TIMEOUTS: UpdateTimeouts = { bootMs: 30_000, quiesceMs: 1_000, freezeMs: 5_000 };
+
+export type ControlRequest =
+  | {
+      readonly type: "update";
+      /** The next version's command, null: the same again. */
+      readonly command: readonly string[] | null;
+      /** Added to the supervisor's environment. */
+      readonly environment: Readonly<Record<string, string>>;
+      readonly timeouts: UpdateTimeouts;
+    }
+  | { readonly type: "rollback"; readonly timeouts: UpdateTimeouts }
+  | { readonly type: "status" }
+  | { readonly type: "stop" };
+
+export type ControlResponse =
+  | { readonly type: "progress"; readonly text: string }
+  | { readonly type: "done"; readonly result: unknown }
+  | { readonly type: "error"; readonly error: ErrorRecord };
+
+/** The result of `update` and `rollback`. */
+export interface UpdateResult {
+  readonly generation: number;
+  readonly pid: number;
+  readonly command: readonly string[];
+  readonly figures: HandoverFigures | null;
+  /** From the request to the commit and the old program's end, ms. */
+  readonly totalMs: number;
+}
+
+/** The result of `status`. */
+export interface SupervisorStatus {
+  readonly name: string;
+  readonly supervisorPid: number;
+  readonly generation: number;
+  readonly program: {
+    readonly pid: number;
+    readonly command: readonly string[];
+    /** ISO 8601. */
+    readonly startedAt: string;
+    /** `running`: it has not joined; `joined`: it has not called `ready()` yet; `serving`. */
+    readonly phase: "running" | "joined" | "serving";
+    readonly descriptions: readonly { readonly name: string; readonly versionId: number }[];
+  };
+  readonly listeners: readonly string[];
+  readonly previousCommand: readonly string[] | null;
+  readonly updating: boolean;
+  readonly lastUpdate: LastUpdate | null;
+}
+
+export interface LastUpdate {
+  readonly generation: number;
+  /** ISO 8601. */
+  readonly at: string;
+  readonly outcome: "committed" | "cancelled" | "crashed";
+  readonly figures: HandoverFigures | null;
+  readonly error: ErrorRecord | null;
+}

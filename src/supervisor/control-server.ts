@@ -1,0 +1,90 @@
+import { once } from "node:events";
+import { chmodSync, unlinkSync } from "node:fs";
+import { createServer, type Server, type Socket } from "node:net";
+import { KstateError, toErrorRecord } from "../error/index.ts";
+import { LineSplitter } from "../live/protocol.ts";
+import { peerUserId } from "../memory/index.ts";
+import type { ControlRequest, ControlResponse } from "./control-protocol.ts";
+import type { Supervisor } from "./supervisor.ts";
+import { answers } from "./system.ts";
+
+/** Takes the service's name: its control socket, bound at `path`. `NAME_IN_USE` when it is taken. */
+export async function claimName(name: string, path: string): Promise<Server> {
+  if (await answers(path)) {
+    throw new KstateError(
+      "NAME_IN_USE",
+      `a service named ${name} runs already; stop it with "kstate stop --name ${name}" or choose another --name`,
+      { name },
+    );
+  }
+  try {
+    unlinkSync(path); // left behind by a supervisor that was killed
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  const server = createServer();
+  server.listen(path);
+  await once(server, "listening");
+  chmodSync(path, 0o600);
+  return server;
+}
+
+/** Answers the requests of `kstate update` and its sisters. */
+export function serveControl(server: Server, supervisor: Supervisor): void {
+  server.on("connection", (socket: Socket) => {
+    socket.on("error", () => {}); // whoever asked has gone; what was asked for goes on
+    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+    if (peerUserId(fd) !== process.getuid?.()) {
+      socket.destroy();
+      return;
+    }
+    const lines = new LineSplitter();
+    socket.setEncoding("utf8");
+    socket.on("data", (text: string) => {
+      for (const line of lines.push(text)) void answer(socket, line, supervisor);
+    });
+  });
+}
+
+async function answer(socket: Socket, line: string, supervisor: Supervisor): Promise<void> {
+  const send = (response: ControlResponse): void => {
+    if (socket.writable) socket.write(`${JSON.stringify(response)}\n`);
+  };
+  try {
+    const result = await carryOut(JSON.parse(line) as ControlRequest, supervisor, (text) =>
+      send({ type: "progress", text }),
+    );
+    send({ type: "done", result });
+  } catch (error) {
+    send({ type: "error", error: toErrorRecord(error) });
+  }
+  socket.end();
+}
+
+async function carryOut(
+  request: ControlRequest,
+  supervisor: Supervisor,
+  progress: (text: string) => void,
+): Promise<unknown> {
+  switch (request.type) {
+    case "update": {
+      const command = request.command && { argv: request.command, environment: request.environment };
+      return supervisor.update(command, request.timeouts, progress);
+    }
+    case "rollback":
+      return supervisor.rollback(request.timeouts, progress);
+    case "status":
+      return supervisor.status();
+    case "stop":
+      await supervisor.stop();
+      return {};
+    default:
+      throw new KstateError(
+        "PROTOCOL_ERROR",
+        `unknown request ${JSON.stringify((request as { type?: unknown }).type)}`,
+        {
+          problem: "unknown request",
+        },
+      );
+  }
+}

@@ -1,0 +1,14 @@
+export { requestControl } from "./control-client.ts";
+export {
+  type ControlRequest,
+  DEFAULT_TIMEOUTS,
+  type LastUpdate,
+  type SupervisorStatus,
+  type UpdateResult,
+  type UpdateTimeouts,
+} from "./control-protocol.ts";
+export { claimName, serveControl } from "./control-server.ts";
+export type { Command } from "./program.ts";
+export { ensureRuntimeDirectory, runtimeDirectory, socketPath } from "./runtime-directory.ts";
+export { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+export { type SupervisorSystem, supervisorSystem } from "./system.ts";

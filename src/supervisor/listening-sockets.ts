@@ -1,0 +1,57 @@
+import { unlinkSync } from "node:fs";
+import { isKstateError, KstateError } from "../error/index.ts";
+import type { ListenAddress } from "../live/protocol.ts";
+import type { SupervisorSystem } from "./system.ts";
+
+/** The listening sockets of a service: bound once, for all versions of the program; never accepted from here. */
+export class ListeningSockets {
+  readonly #system: SupervisorSystem;
+  readonly #sockets = new Map<
+    string,
+    { readonly descriptor: number; readonly text: string; readonly path: string | null }
+  >();
+
+  constructor(system: SupervisorSystem) {
+    this.#system = system;
+  }
+
+  /** The descriptor of a key, bound now if it is new. `LISTEN_FAILED` says why it can not be. */
+  async open(key: string, address: ListenAddress): Promise<number> {
+    const existing = this.#sockets.get(key);
+    if (existing !== undefined) return existing.descriptor;
+    try {
+      const { descriptor, text } = await this.#system.bind(address);
+      this.#sockets.set(key, { descriptor, text, path: address.kind === "unix" ? address.path : null });
+      return descriptor;
+    } catch (error) {
+      const errno = isKstateError(error, "SYSTEM_CALL")
+        ? error.detail.errno
+        : ((error as NodeJS.ErrnoException).code ?? "?");
+      throw new KstateError(
+        "LISTEN_FAILED",
+        `cannot listen on ${key}: ${(error as Error).message}`,
+        { key, errno },
+        { cause: error },
+      );
+    }
+  }
+
+  /** What a program inherits. */
+  entries(): { key: string; descriptor: number }[] {
+    return [...this.#sockets].map(([key, { descriptor }]) => ({ key, descriptor }));
+  }
+
+  /** The addresses in words. */
+  texts(): string[] {
+    return [...this.#sockets.values()].map(({ text }) => text);
+  }
+
+  /** Closes all, and removes the paths of UNIX sockets. */
+  close(): void {
+    for (const { descriptor, path } of this.#sockets.values()) {
+      this.#system.close(descriptor);
+      if (path !== null) unlinkSync(path);
+    }
+    this.#sockets.clear();
+  }
+}

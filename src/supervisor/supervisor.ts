@@ -1,0 +1,242 @@
+import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import type { LiveEnvironment, ToSupervisor } from "../live/protocol.ts";
+import type { PhysicalMemory } from "../memory/index.ts";
+import type { LastUpdate, SupervisorStatus, UpdateResult, UpdateTimeouts } from "./control-protocol.ts";
+import { ListeningSockets } from "./listening-sockets.ts";
+import { type Command, Program } from "./program.ts";
+import { socketPath } from "./runtime-directory.ts";
+import type { SupervisorSystem } from "./system.ts";
+import { Update, type UpdateOutcome } from "./update.ts";
+
+/** Size of the sparse memory object; what a stream needs of it is allocated when it is saved. */
+const MEMORY_CAPACITY = 1024 ** 3;
+/** How long a program may take to end after SIGTERM, ms. */
+const STOP_MS = 10_000;
+
+export interface SupervisorOptions {
+  readonly name: string;
+  readonly command: Command;
+  /** Where programs run: the path as it was given, resolved anew for each version. */
+  readonly cwd: string;
+  readonly runtimeDirectory: string;
+  /** Told in words what happens. */
+  readonly log: (text: string) => void;
+  /** Called once, when the service has ended. */
+  readonly ended: (exitCode: number) => void;
+}
+
+/**
+ * Runs one service: holds its memory and its listening sockets, starts its programs, and brokers one update at
+ * a time. It never accepts a connection and never looks into the state.
+ */
+export class Supervisor {
+  readonly #options: SupervisorOptions;
+  readonly #system: SupervisorSystem;
+  readonly #memory: PhysicalMemory;
+  readonly #listening: ListeningSockets;
+  #current: Program;
+  #previous: Command | undefined;
+  #update: Update | undefined;
+  #lastUpdate: LastUpdate | undefined;
+  #generation = 0;
+  #programs = 0;
+  #stopping: (() => void)[] | undefined;
+
+  constructor(options: SupervisorOptions, system: SupervisorSystem) {
+    this.#options = options;
+    this.#system = system;
+    this.#memory = system.createMemory(MEMORY_CAPACITY);
+    this.#listening = new ListeningSockets(system);
+    this.#current = this.#startProgram(options.command, "first", null);
+    this.#options.log(`${options.name}: started ${this.#current.pid}: ${options.command.argv.join(" ")}`);
+  }
+
+  #startProgram(command: Command, role: LiveEnvironment["role"], pair: number | null): Program {
+    const { name, cwd, runtimeDirectory } = this.#options;
+    this.#programs += 1;
+    const controlPath = socketPath(runtimeDirectory, `${name}.${process.pid}.${this.#programs}`);
+    const program: Program = new Program(
+      this.#system,
+      {
+        command,
+        cwd,
+        name,
+        role,
+        controlPath,
+        memory: this.#memory.descriptor,
+        pair,
+        listeners: this.#listening.entries(),
+      },
+      {
+        message: (message) => this.#receive(program, message),
+        exited: (error) => this.#exited(program, error),
+      },
+    );
+    return program;
+  }
+
+  #receive(program: Program, message: ToSupervisor): void {
+    if (message.type === "listen") void this.#listen(program, message);
+    else if (program === this.#update?.successor) this.#update.fromSuccessor(message);
+    else if (message.type === "ready") program.send({ type: "boot" });
+    else if (message.type === "serving") this.#options.log(`${this.#options.name}: ${program.pid} serves`);
+    else this.#update?.fromOld(message);
+  }
+
+  async #listen(
+    program: Program,
+    { key, address }: Extract<ToSupervisor, { type: "listen" }>,
+  ): Promise<void> {
+    try {
+      program.sendDescriptor(await this.#listening.open(key, address));
+      program.send({ type: "listening", key, error: null });
+    } catch (error) {
+      program.send({ type: "listening", key, error: toErrorRecord(error) });
+    }
+  }
+
+  #exited(program: Program, error: ErrorRecord): void {
+    const update = this.#update;
+    if (program === update?.successor) update.successorExited(error);
+    else if (program === this.#current) {
+      if (update !== undefined) update.oldExited(error);
+      else this.#end(error);
+    }
+  }
+
+  /** The service has ended: by itself, or because it was asked to. */
+  #end(error: ErrorRecord): void {
+    this.#listening.close();
+    const { exitCode, signal } = exitOf(error);
+    if (this.#stopping === undefined) this.#options.log(`${this.#options.name}: ${error.message}`);
+    for (const stopped of this.#stopping ?? []) stopped();
+    const asked = this.#stopping !== undefined;
+    this.#options.ended(asked ? 0 : signal === null ? (exitCode ?? 1) : 1);
+  }
+
+  /**
+   * Replaces the program by `command`, or by itself again when it is null. Resolves when the next version
+   * serves and the old one has left; rejects with the reason when the old one goes on, `UPDATE_IN_PROGRESS`,
+   * `NOT_JOINED`, or when the service was lost.
+   */
+  async update(
+    command: Command | null,
+    timeouts: UpdateTimeouts,
+    progress: (text: string) => void,
+  ): Promise<UpdateResult> {
+    const next = command ?? this.#current.command;
+    const old = this.#current;
+    this.#assertUpdatable(old);
+    const startedAtMs = this.#system.nowMs();
+    this.#generation += 1;
+    const generation = this.#generation;
+    const update = new Update(
+      { system: this.#system, memory: this.#memory, generation, timeouts, old, progress },
+      (pair) => this.#startProgram(next, "successor", pair),
+    );
+    this.#update = update;
+    const outcome = await update.outcome;
+    this.#update = undefined;
+    this.#settle(update, outcome, generation);
+    if (outcome.outcome !== "committed") throw fromErrorRecord(outcome.error);
+    const totalMs = this.#system.nowMs() - startedAtMs;
+    return { generation, pid: this.#current.pid, command: next.argv, figures: outcome.figures, totalMs };
+  }
+
+  #assertUpdatable(old: Program): void {
+    if (this.#update !== undefined) {
+      throw new KstateError(
+        "UPDATE_IN_PROGRESS",
+        "an update is under way; wait for its end, then try again",
+        {},
+      );
+    }
+    if (this.#stopping !== undefined) {
+      throw new KstateError("UPDATE_CANCELLED", "the service is being stopped", { reason: "stop" });
+    }
+    if (old.phase === "serving") return;
+    throw new KstateError(
+      "NOT_JOINED",
+      `program ${old.pid} cannot be updated: it has not called ${old.phase === "joined" ? "ready()" : "joinLiveUpdate()"} of kstate/live yet`,
+      { pid: old.pid },
+    );
+  }
+
+  #settle(update: Update, outcome: UpdateOutcome, generation: number): void {
+    const { name, log } = this.#options;
+    const old = this.#current;
+    const error = outcome.outcome === "committed" ? null : outcome.error;
+    const figures = outcome.outcome === "committed" ? outcome.figures : null;
+    this.#lastUpdate = { generation, at: new Date().toISOString(), outcome: outcome.outcome, figures, error };
+    if (outcome.outcome === "cancelled") {
+      log(`${name}: update ${generation} cancelled, ${old.pid} goes on: ${outcome.error.message}`);
+      if (old.exited) this.#end(outcome.error);
+      return;
+    }
+    this.#current = update.successor;
+    this.#previous = old.command;
+    if (outcome.outcome === "committed")
+      log(`${name}: update ${generation} committed, ${this.#current.pid} serves`);
+    else
+      log(
+        `${name}: update ${generation} committed, but ${this.#current.pid} crashed: ${outcome.error.message}`,
+      );
+    if (this.#current.exited) this.#end(error ?? toErrorRecord(new Error("the program ended")));
+  }
+
+  /** An update to the previous version's command; `NO_PREVIOUS_VERSION` when there is none. */
+  async rollback(timeouts: UpdateTimeouts, progress: (text: string) => void): Promise<UpdateResult> {
+    if (this.#previous === undefined) {
+      throw new KstateError("NO_PREVIOUS_VERSION", "cannot roll back: no update has been made yet", {});
+    }
+    return this.update(this.#previous, timeouts, progress);
+  }
+
+  status(): SupervisorStatus {
+    const { pid, command, startedAt, phase, lock } = this.#current;
+    return {
+      name: this.#options.name,
+      supervisorPid: process.pid,
+      generation: this.#generation,
+      program: {
+        pid,
+        command: command.argv,
+        startedAt: startedAt.toISOString(),
+        phase,
+        descriptions: descriptionsOf(lock),
+      },
+      listeners: this.#listening.texts(),
+      previousCommand: this.#previous?.argv ?? null,
+      updating: this.#update !== undefined,
+      lastUpdate: this.#lastUpdate ?? null,
+    };
+  }
+
+  /** Ends the service: SIGTERM, and SIGKILL for what is still there after a while. Resolves when it has ended. */
+  stop(): Promise<void> {
+    const ended = new Promise<void>((resolve) => {
+      if (this.#stopping === undefined) this.#stopping = [resolve];
+      else this.#stopping.push(resolve);
+    });
+    const programs = [this.#update?.successor, this.#current].filter((program) => program !== undefined);
+    for (const program of programs) program.kill("SIGTERM");
+    setTimeout(() => {
+      for (const program of programs) program.kill("SIGKILL");
+    }, STOP_MS).unref();
+    return ended;
+  }
+}
+
+function exitOf({ code, detail }: ErrorRecord): { exitCode: number | null; signal: string | null } {
+  if (code !== "PROGRAM_EXITED") return { exitCode: 1, signal: null };
+  return detail as { exitCode: number | null; signal: string | null };
+}
+
+/** What `status` shows of a lock record, which is not looked into otherwise. */
+function descriptionsOf(lock: unknown): { name: string; versionId: number }[] {
+  const descriptions =
+    (lock as { descriptions?: { name: string; versionId: number }[] } | undefined)?.descriptions ?? [];
+  return descriptions
+    .filter(({ name }) => !name.startsWith("kstate."))
+    .map(({ name, versionId }) => ({ name, versionId }));
+}

@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { lookup } from "node:dns/promises";
+import { chmodSync, unlinkSync } from "node:fs";
+import { connect, isIP, type Socket } from "node:net";
+import { isKstateError } from "../error/index.ts";
+import type { ListenAddress } from "../live/protocol.ts";
+import {
+  AF,
+  bindSocket,
+  closeDescriptor,
+  createSocket,
+  IPPROTO_IPV6,
+  listenSocket,
+  PhysicalMemory,
+  SO,
+  SOL_SOCKET,
+  sendMessage,
+  setSocketOption,
+  socketAddress,
+  socketPair,
+} from "../memory/index.ts";
+import { addressText, tcpAddress, unixAddress } from "./socket-address.ts";
+
+/** Connections that the kernel keeps for a service nobody accepts for at the moment. */
+const BACKLOG = 4096;
+
+export interface SpawnOptions {
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly environment: NodeJS.ProcessEnv;
+  /** Descriptors that the program inherits as 3, 4, 5 … */
+  readonly descriptors: readonly number[];
+}
+
+/** Every effect of the supervisor on the operating system, so that a test can stand in for it. */
+export interface SupervisorSystem {
+  createMemory(capacity: number): PhysicalMemory;
+  spawn(options: SpawnOptions): ChildProcess;
+  /** A UNIX socket that listens at `path`, made anew. */
+  bindControl(path: string): number;
+  bind(address: ListenAddress): Promise<{ descriptor: number; text: string }>;
+  dial(path: string): Socket;
+  socketPair(): [number, number];
+  /** Puts a descriptor on a channel; false when nobody is there to take it. */
+  sendDescriptor(channel: number, descriptor: number): boolean;
+  close(descriptor: number): void;
+  unlink(path: string): void;
+  nowMs(): number;
+}
+
+export const supervisorSystem: SupervisorSystem = {
+  createMemory: (capacity) => PhysicalMemory.create(capacity),
+  // Standard streams are inherited, never piped: a dead pipe would end the program at its next log line.
+  spawn: ({ command, cwd, environment, descriptors }) =>
+    spawn(command[0]!, command.slice(1), {
+      cwd,
+      env: environment,
+      stdio: ["inherit", "inherit", "inherit", ...descriptors],
+    }),
+  bindControl: (path) => {
+    unlinkIfThere(path);
+    const descriptor = bindUnix(path, 8);
+    chmodSync(path, 0o600);
+    return descriptor;
+  },
+  bind: async (address) => {
+    const descriptor = address.kind === "unix" ? await bindUnixPath(address.path) : await bindTcp(address);
+    return { descriptor, text: addressText(socketAddress(descriptor)) };
+  },
+  dial: (path) => connect(path),
+  socketPair,
+  sendDescriptor: (channel, descriptor) => sendMessage(channel, Uint8Array.of(1), [descriptor]) === "sent",
+  close: closeDescriptor,
+  unlink: unlinkIfThere,
+  nowMs: () => performance.now(),
+};
+
+async function bindTcp({ host, port }: Extract<ListenAddress, { kind: "tcp" }>): Promise<number> {
+  if (host !== null) {
+    const numeric = isIP(host) !== 0 ? host : (await lookup(host)).address;
+    return openTcp(numeric, port);
+  }
+  try {
+    return openTcp("::", port);
+  } catch (error) {
+    if (
+      isKstateError(error, "SYSTEM_CALL") &&
+      ["EAFNOSUPPORT", "EADDRNOTAVAIL"].includes(error.detail.errno)
+    ) {
+      return openTcp("0.0.0.0", port);
+    }
+    throw error;
+  }
+}
+
+function openTcp(host: string, port: number): number {
+  const ipv6 = isIP(host) === 6;
+  return opened(createSocket(ipv6 ? AF.inet6 : AF.inet), (descriptor) => {
+    setSocketOption(descriptor, SOL_SOCKET, SO.reuseAddress, 1);
+    if (ipv6) setSocketOption(descriptor, IPPROTO_IPV6, SO.v6Only, host === "::" ? 0 : 1);
+    bindSocket(descriptor, tcpAddress(host, port));
+    listenSocket(descriptor, BACKLOG);
+  });
+}
+
+/** Binds a service's own path; one that a dead program left behind is taken over. */
+async function bindUnixPath(path: string): Promise<number> {
+  try {
+    return bindUnix(path, BACKLOG);
+  } catch (error) {
+    if (!isKstateError(error, "SYSTEM_CALL") || error.detail.errno !== "EADDRINUSE" || (await answers(path)))
+      throw error;
+    unlinkIfThere(path);
+    return bindUnix(path, BACKLOG);
+  }
+}
+
+function bindUnix(path: string, backlog: number): number {
+  return opened(createSocket(AF.unix), (descriptor) => {
+    bindSocket(descriptor, unixAddress(path));
+    listenSocket(descriptor, backlog);
+  });
+}
+
+function opened(descriptor: number, prepare: (descriptor: number) => void): number {
+  try {
+    prepare(descriptor);
+    return descriptor;
+  } catch (error) {
+    closeDescriptor(descriptor);
+    throw error;
+  }
+}
+
+/** Whether somebody accepts connections at a path. */
+export function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", () => resolve(false));
+  });
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+}

@@ -1,0 +1,176 @@
+import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import { type BrokerEffect, type BrokerEvent, type BrokerState, brokerStep } from "../live/machine.ts";
+import type { HandoverFigures, ToSupervisor } from "../live/protocol.ts";
+import type { PhysicalMemory } from "../memory/index.ts";
+import type { UpdateTimeouts } from "./control-protocol.ts";
+import type { Program } from "./program.ts";
+import type { SupervisorSystem } from "./system.ts";
+
+/** What the supervisor allows itself beyond the programs' own time-outs before it decides. */
+const PATIENCE_MS = 1_000;
+const PREPARE_MS = 5_000;
+/** For the old program to say that it serves again, and for it to leave after a commit. */
+const SETTLE_MS = 5_000;
+
+export type UpdateOutcome =
+  | { readonly outcome: "committed"; readonly figures: HandoverFigures | null }
+  | { readonly outcome: "cancelled"; readonly error: ErrorRecord }
+  | { readonly outcome: "crashed"; readonly error: ErrorRecord };
+
+export interface UpdateContext {
+  readonly system: SupervisorSystem;
+  readonly memory: PhysicalMemory;
+  readonly generation: number;
+  readonly timeouts: UpdateTimeouts;
+  readonly old: Program;
+  readonly progress: (text: string) => void;
+}
+
+/** One update, from the start of the successor to its outcome: carries out what `brokerStep` decides. */
+export class Update {
+  readonly #context: UpdateContext;
+  readonly #successor: Program;
+  /** The old program's end of the pair, until it has been sent. */
+  #pairEnd: number | undefined;
+  #state: BrokerState = { phase: "booting" };
+  #timer: NodeJS.Timeout | undefined;
+  #resolve!: (outcome: UpdateOutcome) => void;
+  /** Resolves when the update has ended, one way or the other. */
+  readonly outcome = new Promise<UpdateOutcome>((resolve) => {
+    this.#resolve = resolve;
+  });
+
+  /** `start` makes the successor with the other end of the pair, which it inherits. */
+  constructor(context: UpdateContext, start: (pairEnd: number) => Program) {
+    this.#context = context;
+    const [successorEnd, oldEnd] = context.system.socketPair();
+    this.#pairEnd = oldEnd;
+    try {
+      this.#successor = start(successorEnd);
+    } finally {
+      context.system.close(successorEnd);
+    }
+    const { bootMs } = context.timeouts;
+    this.#startTimer(bootMs, () => bootTimeout(bootMs, this.#successor.phase !== "running"));
+    context.progress(`booting ${this.#successor.pid}: ${this.#successor.command.argv.join(" ")}`);
+  }
+
+  get successor(): Program {
+    return this.#successor;
+  }
+
+  fromSuccessor(message: ToSupervisor): void {
+    if (message.type === "ready") this.#feed({ type: "ready" });
+    if (message.type === "serving") this.#feed({ type: "serving", figures: message.figures });
+    if (message.type === "refused") this.#feed({ type: "successorFailed", error: message.error });
+  }
+
+  fromOld(message: ToSupervisor): void {
+    if (message.type === "prepared") this.#feed({ type: "prepared" });
+    if (message.type === "refused" || message.type === "thawed")
+      this.#feed({ type: message.type, error: message.error });
+  }
+
+  successorExited(error: ErrorRecord): void {
+    this.#feed({ type: "successorFailed", error });
+  }
+
+  oldExited(error: ErrorRecord): void {
+    this.#feed({ type: "oldExited", error });
+  }
+
+  #feed(event: BrokerEvent): void {
+    const [state, effects] = brokerStep(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: BrokerEffect): void {
+    const { old, memory, generation, timeouts, progress } = this.#context;
+    switch (effect.type) {
+      case "timer":
+        return this.#phaseTimer(effect.phase);
+      case "prepare":
+        progress("preparing: comparing descriptions");
+        old.sendDescriptor(this.#pairEnd!);
+        this.#closePairEnd();
+        return old.send({ type: "prepare", generation, lock: this.#successor.lock });
+      case "handOver":
+        progress("quiescing, then handing over");
+        memory.verdicts.open(generation);
+        this.#successor.send({ type: "receive", generation, timeoutMs: handoverMs(timeouts) });
+        return old.send({
+          type: "freeze",
+          generation,
+          quiesceMs: timeouts.quiesceMs,
+          freezeMs: timeouts.freezeMs,
+        });
+      case "decideCancelled":
+        return this.#feed({ type: "verdict", verdict: memory.verdicts.decide(generation, "CANCELLED") });
+      case "cancelOld":
+        return old.send({ type: "cancel", generation });
+      case "endSuccessor":
+        return this.#successor.kill("SIGKILL");
+      case "endOld":
+        return old.kill("SIGKILL");
+      case "committed":
+        return this.#end({ outcome: "committed", figures: effect.figures });
+      case "crashed":
+        return this.#end({ outcome: "crashed", error: effect.error });
+      case "cancelled":
+        return this.#end({ outcome: "cancelled", error: effect.error });
+    }
+  }
+
+  #phaseTimer(phase: Extract<BrokerEffect, { type: "timer" }>["phase"]): void {
+    clearTimeout(this.#timer);
+    if (phase === "none") return;
+    const { timeouts } = this.#context;
+    const limits = {
+      preparing: PREPARE_MS,
+      handover: handoverMs(timeouts),
+      thawing: SETTLE_MS,
+      finishing: SETTLE_MS,
+    };
+    const timeoutMs = limits[phase];
+    this.#startTimer(timeoutMs, () => updateTimeout(phase, timeoutMs));
+  }
+
+  #startTimer(timeoutMs: number, error: () => KstateError): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#feed({ type: "timeout", error: toErrorRecord(error()) }), timeoutMs);
+  }
+
+  #closePairEnd(): void {
+    if (this.#pairEnd !== undefined) this.#context.system.close(this.#pairEnd);
+    this.#pairEnd = undefined;
+  }
+
+  #end(outcome: UpdateOutcome): void {
+    clearTimeout(this.#timer);
+    this.#closePairEnd();
+    this.#resolve(outcome);
+  }
+}
+
+function handoverMs({ quiesceMs, freezeMs }: UpdateTimeouts): number {
+  return quiesceMs + freezeMs + PATIENCE_MS;
+}
+
+function bootTimeout(timeoutMs: number, joined: boolean): KstateError {
+  const what = joined ? "did not call ready()" : "did not call joinLiveUpdate()";
+  return new KstateError(
+    "BOOT_TIMEOUT",
+    `the successor ${what} within ${timeoutMs} ms and was ended; the running program goes on. ` +
+      "Look at its output, or give it more time with --boot-timeout",
+    { timeoutMs, joined },
+  );
+}
+
+function updateTimeout(phase: string, timeoutMs: number): KstateError {
+  return new KstateError(
+    "UPDATE_TIMEOUT",
+    `the update was cancelled: ${phase} took more than ${timeoutMs} ms; the running program goes on`,
+    { phase, timeoutMs },
+  );
+}
