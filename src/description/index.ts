@@ -64,5 +64,6 @@ export {
   typedArray,
   unused,
 } from "./own-kinds.ts";
+export { parseLockRecord } from "./parse-lock.ts";
 export { isDeprecated, isInVersion, isLoadable } from "./versions.ts";
 export { nestedFields, nestedKinds, reachable, someKind } from "./walk.ts";

@@ -1,0 +1,117 @@
+import { KstateError } from "../error/index.ts";
+import type { DescriptionRecord, FieldRecord, KindRecord, LockRecord } from "./lock-record.ts";
+
+const depthLimit = 64;
+
+/**
+ * Reads the JSON of a lock record that came from elsewhere. Nothing is believed that was not looked at, and
+ * nothing that is not part of a record is kept. Throws `STREAM_CORRUPT`.
+ */
+export function parseLockRecord(text: string): LockRecord {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw wrong("JSON", String((cause as Error).message));
+  }
+  const { format, descriptions } = members(json, "a lock record");
+  if (format !== 1) throw wrong("a lock record of format 1", `format ${String(format)}`);
+  return { format: 1, descriptions: array(descriptions, "descriptions").map(descriptionOf) };
+}
+
+function descriptionOf(json: unknown): DescriptionRecord {
+  const { name, id, versionId, minVersionId, fields, subsections, needed } = members(json, "a description");
+  return {
+    name: string(name, "a name"),
+    id: integer(id, "an id"),
+    versionId: integer(versionId, "a versionId"),
+    minVersionId: integer(minVersionId, "a minVersionId"),
+    fields: array(fields, "fields").map((field) => fieldOf(field, 0)),
+    subsections: array(subsections, "subsections").map((item) => string(item, "a name")),
+    ...(needed === true ? { needed: true } : {}),
+  };
+}
+
+function fieldOf(json: unknown, depth: number): FieldRecord {
+  const { name, kind, since, until, was, default: fallback, when, save } = members(json, "a field");
+  return {
+    name: string(name, "a name"),
+    kind: kindOf(kind, depth + 1),
+    ...(since === undefined ? {} : { since: integer(since, "since") }),
+    ...(until === undefined ? {} : { until: integer(until, "until") }),
+    ...(was === undefined ? {} : { was: array(was, "was").map((item) => string(item, "a name")) }),
+    ...(fallback === undefined ? {} : { default: string(fallback, "a default") }),
+    ...(when === undefined ? {} : { when: array(when, "when").map(conditionOf) }),
+    ...(save === true ? { save: true } : {}),
+  };
+}
+
+function conditionOf(json: unknown) {
+  const { field, operator, value } = members(json, "a condition");
+  return {
+    field: string(field, "a name"),
+    operator: string(operator, "an operator"),
+    value: string(value, "a value"),
+  };
+}
+
+function kindOf(json: unknown, depth: number): KindRecord {
+  if (depth > depthLimit) throw wrong(`kinds at most ${depthLimit} deep`, "deeper ones");
+  const { kind, size, count, max, element, key, value, of, base, format, names, fields, tag, variants } =
+    members(json, "a kind");
+  return {
+    kind: string(kind, "a kind"),
+    ...(size === undefined ? {} : { size: integer(size, "a size") }),
+    ...(count === undefined ? {} : { count: typeof count === "string" ? count : integer(count, "a count") }),
+    ...(max === undefined ? {} : { max: integer(max, "a max") }),
+    ...(element === undefined ? {} : { element: kindOf(element, depth + 1) }),
+    ...(key === undefined ? {} : { key: kindOf(key, depth + 1) }),
+    ...(value === undefined ? {} : { value: kindOf(value, depth + 1) }),
+    ...(of === undefined ? {} : { of: string(of, "a name") }),
+    ...(base === undefined ? {} : { base: string(base, "a name") }),
+    ...(format === undefined ? {} : { format: string(format, "a format") }),
+    ...(names === undefined ? {} : { names: array(names, "names").map((item) => string(item, "a name")) }),
+    ...(fields === undefined ? {} : { fields: array(fields, "fields").map((item) => fieldOf(item, depth)) }),
+    ...(tag === undefined ? {} : { tag: string(tag, "a tag") }),
+    ...(variants === undefined
+      ? {}
+      : { variants: array(variants, "variants").map((item) => variantOf(item, depth)) }),
+  };
+}
+
+function variantOf(json: unknown, depth: number) {
+  const { name, fields } = members(json, "a variant");
+  return {
+    name: string(name, "a name"),
+    fields: array(fields, "fields").map((field) => fieldOf(field, depth)),
+  };
+}
+
+function members(json: unknown, what: string): Record<string, unknown> {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) throw wrong(what, typeof json);
+  return json as Record<string, unknown>;
+}
+
+function array(json: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(json)) throw wrong(`an array of ${what}`, typeof json);
+  return json;
+}
+
+function string(json: unknown, what: string): string {
+  if (typeof json !== "string") throw wrong(what, typeof json);
+  return json;
+}
+
+function integer(json: unknown, what: string): number {
+  if (typeof json !== "number" || !Number.isInteger(json) || json < 0 || json > 0xffffffff)
+    throw wrong(what, String(json));
+  return json;
+}
+
+function wrong(expected: string, found: string): KstateError {
+  return new KstateError(
+    "STREAM_CORRUPT",
+    `cannot read the lock record: expected ${expected}, found ${found}`,
+    { path: "trailer.lock", description: "", offset: -1, expected, found },
+  );
+}

@@ -1,0 +1,736 @@
+/**
+ * The reference interpreter, reading side: bytes to values and trees, changing nothing. Every read is bounded,
+ * every count is compared with the bytes left before anything is made, every entry is consumed exactly.
+ */
+
+import {
+  type CustomReader,
+  type Description,
+  expectation,
+  type FieldModel,
+  fits,
+  isInVersion,
+  type Kind,
+  picture,
+  type TypedName,
+} from "../description/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
+import { ByteReader } from "./byte-reader.ts";
+import { holds } from "./condition.ts";
+import { absent, Decoded, DecodedFields, type DecodedMap } from "./decoded.ts";
+import { hasStrayBits } from "./encode.ts";
+import { depthLimit, entryHeaderSize, sectionType, subsectionType } from "./format.ts";
+import { leastSize } from "./least-size.ts";
+import { Trace } from "./trace.ts";
+import { isTypedName, typedArrays, typedFrom } from "./typed.ts";
+
+type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
+
+export interface DecoderOptions {
+  /** Not written by us: bytes after a NUL in `char` are ignored. */
+  readonly isForeign: boolean;
+  /** Called once for each description and version met, to compare layouts; throws if they differ. */
+  readonly onVersion: (description: Description, versionId: number) => void;
+  /** Called for each subsection inside a nested entry that is not known; its bytes are passed over. */
+  readonly onUnknownSubsection: (parent: Description, id: number) => void;
+}
+
+interface Header {
+  readonly type: number;
+  readonly id: number;
+  readonly versionId: number;
+  readonly instanceId: number;
+  /** Offset after the data. */
+  readonly end: number;
+}
+
+/** Reads the sections of one stream. */
+export class Decoder {
+  readonly trace = new Trace("load");
+  readonly #in: ByteReader;
+  readonly #options: DecoderOptions;
+  readonly #seen = new Map<Description, number>();
+  #references: Decoded[] = [];
+  #waiting: Decoded[] = [];
+  #isDraining = false;
+  #type = sectionType;
+  #depth = 0;
+
+  constructor(bytes: Uint8Array, options: DecoderOptions) {
+    this.#in = new ByteReader(bytes, this.trace);
+    this.#options = options;
+  }
+
+  /** The entry of a section of the stream, whose header begins at `offset`. */
+  readSection(description: Description, offset: number): Decoded {
+    this.#references = [];
+    return this.#whole(description, offset, sectionType);
+  }
+
+  /** The entry of a subsection of the section read last. */
+  readSubsection(description: Description, offset: number): Decoded {
+    const known = this.#references.length;
+    const decoded = this.#whole(description, offset, subsectionType);
+    this.#references.length = known;
+    return decoded;
+  }
+
+  #whole(description: Description, offset: number, type: number): Decoded {
+    const input = this.#in;
+    input.offset = offset;
+    input.end = input.bytes.length;
+    this.#type = type;
+    try {
+      return this.#entry(description, undefined, undefined);
+    } catch (error) {
+      throw isKstateError(error) ? error : this.#hookFailed(error);
+    }
+  }
+
+  /** An entry with its fields; `into` for the body of a reference. The instance must be 0 if one is given. */
+  #entry(description: Description, instanceId: number | undefined, into: Decoded | undefined): Decoded {
+    const { trace } = this;
+    const input = this.#in;
+    const outer = { description: trace.description, versionId: trace.versionId, end: input.end };
+    const header = this.#header(description, instanceId);
+    this.#enter(header, description);
+    const decoded = into ?? new Decoded(description, header.versionId);
+    decoded.versionId = header.versionId;
+    decoded.values = this.#fields(description.fields, header.versionId);
+    if (instanceId !== undefined) decoded.subsections = this.#nestedSubsections(description);
+    this.#checked(description, decoded, undefined);
+    this.#leave(header);
+    trace.description = outer.description;
+    trace.versionId = outer.versionId;
+    input.end = outer.end;
+    return decoded;
+  }
+
+  #header(description: Description, instanceId: number | undefined): Header {
+    const input = this.#in;
+    const start = input.offset;
+    if (input.left < entryHeaderSize) throw input.truncated(entryHeaderSize);
+    const header = {
+      type: input.i32(),
+      id: input.i32(),
+      versionId: input.i32(),
+      instanceId: input.i32(),
+      end: 0,
+    };
+    const size = input.i32();
+    if (header.type !== this.#type)
+      throw input.corrupt(start, `section type ${this.#type}`, String(header.type));
+    if (header.id !== description.id) {
+      throw input.corrupt(start + 4, `id ${description.id} of ${description.name}`, String(header.id));
+    }
+    if (instanceId !== undefined && header.instanceId !== instanceId) {
+      throw input.corrupt(start + 12, `instance ${instanceId}`, String(header.instanceId));
+    }
+    if (size < 0) throw input.corrupt(start + 16, "a size", String(size));
+    if (size > input.left) throw input.truncated(size);
+    this.#assertVersion(description, header.versionId, start + 8);
+    return { ...header, end: input.offset + size };
+  }
+
+  #assertVersion(description: Description, versionId: number, offset: number): void {
+    if (this.#seen.get(description) === versionId) return;
+    const { minVersionId: lowest, versionId: highest } = description;
+    if (versionId < lowest || versionId > highest) {
+      const isOld = versionId < lowest;
+      this.trace.description = description;
+      this.trace.versionId = versionId;
+      const fact = isOld
+        ? `version ${versionId} is too old, this program understands ${lowest} to ${highest}; update in smaller steps`
+        : `version ${versionId} is too new, this program understands ${lowest} to ${highest}; save it with versionIds`;
+      throw this.trace.error(isOld ? "VERSION_TOO_OLD" : "VERSION_TOO_NEW", offset, fact, {
+        versionId,
+        lowest,
+        highest,
+      });
+    }
+    this.#options.onVersion(description, versionId);
+    this.#seen.set(description, versionId);
+  }
+
+  #enter(header: Header, description: Description): void {
+    this.trace.description = description;
+    this.trace.versionId = header.versionId;
+    this.#in.end = header.end;
+    if (++this.#depth > depthLimit) {
+      throw this.trace.error(
+        "DEPTH_EXCEEDED",
+        this.#in.offset,
+        `structs are nested deeper than ${depthLimit}`,
+        {
+          limit: depthLimit,
+        },
+      );
+    }
+  }
+
+  #leave(header: Header): void {
+    const input = this.#in;
+    this.#depth--;
+    if (input.offset !== header.end) {
+      const left = header.end - input.offset;
+      throw input.corrupt(
+        input.offset,
+        "the end of the entry",
+        `${left} more ${left === 1 ? "byte" : "bytes"}`,
+      );
+    }
+  }
+
+  #fields(fields: readonly FieldModel[], versionId: number): unknown[] {
+    const { trace } = this;
+    const values: unknown[] = new Array(fields.length);
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i]!;
+      if (!isInVersion(field, versionId) || !this.#isThere(field, fields, values, versionId)) {
+        values[i] = absent;
+        continue;
+      }
+      trace.name(field.name);
+      const start = this.#in.offset;
+      const value = this.#value(field.kind, fields, values, versionId);
+      if (field.checks.length > 0) this.#checked(field, value, start);
+      values[i] = value;
+      trace.pop();
+    }
+    return values;
+  }
+
+  #isThere(
+    field: FieldModel,
+    fields: readonly FieldModel[],
+    values: readonly unknown[],
+    versionId: number,
+  ): boolean {
+    return field.conditions.every((condition) => {
+      const index = fields.findIndex(
+        (other) => other.name === condition.field && isInVersion(other, versionId),
+      );
+      const subject = fields[index]!;
+      return values[index] !== absent && holds(condition, subject, values[index]);
+    });
+  }
+
+  #checked(subject: Description | FieldModel, value: unknown, start: number | undefined): void {
+    if (subject.checks.length === 0) return;
+    const seen = value instanceof Decoded || value instanceof DecodedFields ? plainView(value) : value;
+    for (const { predicate, why } of subject.checks) {
+      if (predicate(seen)) continue;
+      throw this.trace.error("CHECK_FAILED", start ?? this.#in.offset, `${why}; it is ${picture(seen)}`, {
+        why,
+      });
+    }
+  }
+
+  #nestedSubsections(description: Description): (Decoded | undefined)[] | undefined {
+    const input = this.#in;
+    if (input.left === 0) return undefined;
+    const type = this.#type;
+    const found: (Decoded | undefined)[] = new Array(description.subsections.length).fill(undefined);
+    while (input.left > 0) {
+      const index = this.#subsectionIndex(description);
+      if (index < 0) continue;
+      if (found[index] !== undefined) {
+        throw input.corrupt(
+          input.offset,
+          "each subsection once",
+          `${description.subsections[index]!.name} again`,
+        );
+      }
+      const known = this.#references.length;
+      const outer = this.#suspend();
+      this.#type = subsectionType;
+      found[index] = this.#entryWithout(description.subsections[index]!);
+      this.#type = type;
+      this.#resume(outer);
+      this.#references.length = known;
+    }
+    return found;
+  }
+
+  /** A subsection inside a nested entry has the instance 0 and no subsections of its own. */
+  #entryWithout(subsection: Description): Decoded {
+    const start = this.#in.offset;
+    const decoded = this.#entry(subsection, undefined, undefined);
+    const instanceId = this.#instanceAt(start);
+    if (instanceId !== 0) throw this.#in.corrupt(start + 12, "instance 0", String(instanceId));
+    return decoded;
+  }
+
+  #instanceAt(start: number): number {
+    return new ByteReader(this.#in.bytes, this.trace, start + 12).i32();
+  }
+
+  /** Which subsection comes next; one that is not known is passed over and gives -1. */
+  #subsectionIndex(parent: Description): number {
+    const input = this.#in;
+    const start = input.offset;
+    if (input.left < entryHeaderSize) {
+      throw input.corrupt(start, "the end of the entry or a subsection", `${input.left} more bytes`);
+    }
+    const type = input.i32();
+    const id = input.i32();
+    input.take(8);
+    const size = input.i32();
+    if (type !== subsectionType)
+      throw input.corrupt(start, "the end of the entry or a subsection", `type ${type}`);
+    if (size < 0) throw input.corrupt(start + 16, "a size", String(size));
+    if (size > input.left) throw input.truncated(size);
+    const index = parent.subsections.findIndex((subsection) => subsection.id === id);
+    if (index < 0) {
+      input.take(size);
+      this.#options.onUnknownSubsection(parent, id);
+    } else input.offset = start;
+    return index;
+  }
+
+  #suspend(): { readonly waiting: Decoded[]; readonly isDraining: boolean } {
+    const outer = { waiting: this.#waiting, isDraining: this.#isDraining };
+    this.#waiting = [];
+    this.#isDraining = false;
+    return outer;
+  }
+
+  #resume(outer: { readonly waiting: Decoded[]; readonly isDraining: boolean }): void {
+    this.#waiting = outer.waiting;
+    this.#isDraining = outer.isDraining;
+  }
+
+  #value(kind: Kind, fields: readonly FieldModel[], values: readonly unknown[], versionId: number): unknown {
+    const input = this.#in;
+    switch (kind.kind) {
+      case "u8":
+        return input.u8();
+      case "u16":
+        return input.u16();
+      case "u32":
+        return input.u32();
+      case "i8":
+        return input.i8();
+      case "i16":
+        return input.i16();
+      case "i32":
+        return input.i32();
+      case "u64.safe":
+        return this.#safe(kind, false);
+      case "i64.safe":
+        return this.#safe(kind, true);
+      case "u64":
+        return input.u64();
+      case "i64":
+        return input.i64();
+      case "f32":
+        return input.f32();
+      case "f64":
+        return input.f64();
+      case "bool":
+        return this.#flag("0 or 1") === 1;
+      case "string":
+        return input.utf8(this.#length(kind.max));
+      case "char":
+        return this.#char(kind);
+      case "bytes":
+        return input.copy(kind.size);
+      case "blob":
+        return input.copy(this.#length(kind.max));
+      case "bitmap":
+        return this.#bitmap(kind);
+      case "array":
+        return this.#array(kind.element, kind.count, fields, values, versionId);
+      case "pointerArray":
+        return this.#pointerArray(kind, fields, values, versionId);
+      case "pointer":
+      case "equal":
+        return this.#value(kind.element, fields, values, versionId);
+      case "struct":
+        return this.#entry(kind.of(), 0, undefined);
+      case "record":
+        return new DecodedFields(kind.fields, this.#fields(kind.fields, versionId));
+      case "list":
+      case "set":
+        return this.#list(kind, versionId);
+      case "map":
+        return this.#map(kind, versionId);
+      case "optional":
+        return this.#flag("0 (absent) or 1") === 0
+          ? null
+          : this.#value(kind.element, fields, values, versionId);
+      case "oneOf": {
+        const variant = kind.variants[this.#choice(kind.variants.length, kind)]!;
+        return new DecodedFields(variant.fields, this.#fields(variant.fields, versionId), variant.name);
+      }
+      case "enumeration":
+        return kind.names[this.#choice(kind.names.length, kind)];
+      case "ref":
+        return this.#ref(kind);
+      case "typedArray": {
+        const size = typedArrays[kind.element].BYTES_PER_ELEMENT;
+        return typedFrom(kind.element, input.copy(this.#count(kind.max, size) * size));
+      }
+      case "date":
+        return this.#date(kind);
+      case "deadline":
+        return this.#safe(kind, true);
+      case "address": {
+        const { at } = kind.base;
+        return input.u64() + (typeof at === "function" ? at() : at);
+      }
+      case "folio":
+        return { address: input.u64() };
+      case "custom":
+        return kind.codec.load(this.#customReader());
+      case "unused":
+        return this.#unused(kind.size);
+      case "json":
+        return this.#json(kind);
+    }
+  }
+
+  #safe(kind: Kind, signed: boolean): number {
+    const value = this.#in.safe64(signed);
+    if (Number.isNaN(value)) {
+      throw this.#invalid(this.#in.offset - 8, expectation(kind), "a number that is too large");
+    }
+    return value;
+  }
+
+  #flag(expected: string): number {
+    const value = this.#in.u8();
+    if (value > 1) throw this.#invalid(this.#in.offset - 1, expected, String(value));
+    return value;
+  }
+
+  /** A length in bytes. */
+  #length(max: number): number {
+    return this.#count(max, 1);
+  }
+
+  /** A count of elements of at least `size` bytes each: within the limit and within the bytes left. */
+  #count(max: number, size: number): number {
+    const input = this.#in;
+    const count = input.u32();
+    if (count > max) {
+      const fact = `${count} at offset ${input.offset - 4} is above the limit of ${max}; raise max`;
+      throw this.trace.error("LIMIT_EXCEEDED", input.offset - 4, fact, { limit: max, found: count });
+    }
+    if (count * size > input.left) throw input.truncated(count * size);
+    return count;
+  }
+
+  #char({ size }: Of<"char">): string {
+    const input = this.#in;
+    const start = input.take(size);
+    const { bytes } = input;
+    let length = 0;
+    while (length < size && bytes[start + length] !== 0) length++;
+    if (!this.#options.isForeign) {
+      for (let i = length; i < size; i++) {
+        if (bytes[start + i] !== 0)
+          throw this.#invalid(start + i, "NUL after the end of the text", String(bytes[start + i]));
+      }
+    }
+    input.offset = start;
+    const text = input.utf8(length);
+    input.offset = start + size;
+    return text;
+  }
+
+  #bitmap(kind: Of<"bitmap">): Uint8Array {
+    const bits = this.#in.copy(Math.ceil(kind.count / 8));
+    if (hasStrayBits(bits, kind.count)) {
+      throw this.#invalid(this.#in.offset - 1, `no bit from ${kind.count} on`, "one");
+    }
+    return bits;
+  }
+
+  #array(
+    element: Kind,
+    count: number,
+    fields: readonly FieldModel[],
+    values: readonly unknown[],
+    versionId: number,
+  ): unknown {
+    if (isTypedName(element.kind)) return this.#typed(element.kind, count);
+    return this.#elements(element, count, fields, values, versionId);
+  }
+
+  #typed(name: TypedName, count: number): unknown {
+    return typedFrom(name, this.#in.copy(count * typedArrays[name].BYTES_PER_ELEMENT));
+  }
+
+  #pointerArray(
+    kind: Of<"pointerArray">,
+    fields: readonly FieldModel[],
+    values: readonly unknown[],
+    versionId: number,
+  ): unknown[] {
+    const index =
+      typeof kind.count === "number"
+        ? -1
+        : fields.findIndex((field) => field.name === kind.count && isInVersion(field, versionId));
+    const count = typeof kind.count === "number" ? kind.count : index < 0 ? 0 : Number(values[index]);
+    if (!(count >= 0)) throw this.#invalid(this.#in.offset, "a count", picture(count));
+    return this.#elements(kind.element, count, fields, values, versionId);
+  }
+
+  #elements(
+    element: Kind,
+    count: number,
+    fields: readonly FieldModel[],
+    values: readonly unknown[],
+    versionId: number,
+  ): unknown[] {
+    const size = leastSize(element);
+    if (count * size > this.#in.left) throw this.#in.truncated(count * size);
+    const found: unknown[] = [];
+    for (let i = 0; i < count; i++) {
+      this.trace.index(i);
+      found.push(this.#value(element, fields, values, versionId));
+      this.trace.pop();
+    }
+    return found;
+  }
+
+  #list(kind: Of<"list" | "set">, versionId: number): unknown[] {
+    const { element, max } = kind;
+    if (element.kind === "struct") return this.#group(element.of(), max, undefined, versionId).values;
+    const count = this.#count(max, leastSize(element));
+    const found = this.#elements(element, count, [], [], versionId);
+    if (kind.kind === "set" && new Set(found).size !== found.length) {
+      throw this.#invalid(this.#in.offset, "elements that are there once", "one that is there twice");
+    }
+    return found;
+  }
+
+  #map(kind: Of<"map">, versionId: number): DecodedMap {
+    const start = this.#in.offset;
+    const { key, value, max } = kind;
+    if (value.kind === "struct") return this.#group(value.of(), max, key, versionId);
+    const count = this.#count(max, leastSize(key) + leastSize(value));
+    const [keys, values]: [unknown[], unknown[]] = [[], []];
+    for (let i = 0; i < count; i++) {
+      this.trace.index(i);
+      keys.push(this.#value(key, [], [], versionId));
+      this.trace.pop();
+      this.trace.key(keys[i]);
+      values.push(this.#value(value, [], [], versionId));
+      this.trace.pop();
+    }
+    this.#assertDistinct(keys, start);
+    return { keys, values };
+  }
+
+  #assertDistinct(keys: readonly unknown[], start: number): void {
+    if (new Set(keys).size !== keys.length)
+      throw this.#invalid(start, "keys that are there once", "one that is there twice");
+  }
+
+  /** Structs that share one header. */
+  #group(
+    description: Description,
+    max: number,
+    key: Kind | undefined,
+    keyVersion: number,
+  ): { readonly keys: unknown[]; readonly values: Decoded[] } {
+    const { trace } = this;
+    const input = this.#in;
+    const start = input.offset;
+    const outer = { description: trace.description, versionId: trace.versionId, end: input.end };
+    const header = this.#header(description, 0);
+    this.#enter(header, description);
+    const least =
+      leastSize({ kind: "record", fields: description.fields }) + (key === undefined ? 0 : leastSize(key));
+    const count = this.#count(max, least);
+    const [keys, values]: [unknown[], Decoded[]] = [[], []];
+    for (let i = 0; i < count; i++) {
+      trace.index(i);
+      if (key !== undefined) {
+        keys.push(this.#value(key, [], [], keyVersion));
+        trace.pop();
+        trace.key(keys[i]);
+      }
+      const decoded = new Decoded(description, header.versionId);
+      decoded.values = this.#fields(description.fields, header.versionId);
+      if (description.checks.length > 0) this.#checked(description, decoded, undefined);
+      values.push(decoded);
+      trace.pop();
+    }
+    if (key !== undefined) this.#assertDistinct(keys, start);
+    while (input.left > 0) this.#column(description, values);
+    this.#leave(header);
+    trace.description = outer.description;
+    trace.versionId = outer.versionId;
+    input.end = outer.end;
+    return { keys, values };
+  }
+
+  /** One subsection of all structs of a group. */
+  #column(description: Description, values: readonly Decoded[]): void {
+    const index = this.#subsectionIndex(description);
+    if (index < 0) return;
+    const { trace } = this;
+    const input = this.#in;
+    const subsection = description.subsections[index]!;
+    const outer = {
+      description: trace.description,
+      versionId: trace.versionId,
+      end: input.end,
+      type: this.#type,
+    };
+    const references = this.#references.length;
+    const suspended = this.#suspend();
+    this.#type = subsectionType;
+    const header = this.#header(subsection, 0);
+    this.#enter(header, subsection);
+    for (let i = 0; i < values.length; i++) {
+      trace.index(i);
+      if (this.#flag("0 (not needed) or 1") === 1) this.#columnElement(values[i]!, index, header.versionId);
+      trace.pop();
+    }
+    this.#leave(header);
+    this.#type = outer.type;
+    this.#resume(suspended);
+    this.#references.length = references;
+    trace.description = outer.description;
+    trace.versionId = outer.versionId;
+    input.end = outer.end;
+  }
+
+  #columnElement(parent: Decoded, index: number, versionId: number): void {
+    const subsection = parent.description.subsections[index]!;
+    parent.subsections ??= new Array(parent.description.subsections.length).fill(undefined);
+    if (parent.subsections[index] !== undefined) {
+      throw this.#in.corrupt(this.#in.offset, "each subsection once", `${subsection.name} again`);
+    }
+    const decoded = new Decoded(subsection, versionId);
+    decoded.values = this.#fields(subsection.fields, versionId);
+    this.#checked(subsection, decoded, undefined);
+    parent.subsections[index] = decoded;
+  }
+
+  #choice(count: number, kind: Kind): number {
+    const index = this.#in.u16();
+    if (index >= count) throw this.#invalid(this.#in.offset - 2, expectation(kind), `index ${index}`);
+    return index;
+  }
+
+  #ref(kind: Of<"ref">): Decoded | null {
+    const input = this.#in;
+    const number = input.u32();
+    if (number === 0) return null;
+    const references = this.#references;
+    const description = kind.of();
+    if (number <= references.length) {
+      const known = references[number - 1]!;
+      if (known.description === description) return known;
+      throw input.corrupt(
+        input.offset - 4,
+        `the number of a ${description.name}`,
+        `${number}, a ${known.description.name}`,
+      );
+    }
+    if (number !== references.length + 1) {
+      throw input.corrupt(input.offset - 4, `a number up to ${references.length + 1}`, String(number));
+    }
+    if (!this.#isDraining && input.left < entryHeaderSize) throw input.truncated(entryHeaderSize);
+    const decoded = new Decoded(description, 0);
+    references.push(decoded);
+    this.#waiting.push(decoded);
+    if (!this.#isDraining) this.#drain();
+    return decoded;
+  }
+
+  #drain(): void {
+    this.#isDraining = true;
+    const waiting = this.#waiting;
+    for (let i = 0; i < waiting.length; i++) this.#entry(waiting[i]!.description, 0, waiting[i]!);
+    this.#waiting = [];
+    this.#isDraining = false;
+  }
+
+  #date(kind: Of<"date">): Date {
+    const date = new Date(this.#in.safe64(true));
+    if (!fits(kind, date))
+      throw this.#invalid(this.#in.offset - 8, expectation(kind), "a time that no Date can say");
+    return date;
+  }
+
+  #unused(size: number): undefined {
+    const input = this.#in;
+    const start = input.take(size);
+    for (let i = start; i < start + size; i++) {
+      if (input.bytes[i] !== 0 && !this.#options.isForeign)
+        throw this.#invalid(i, "zeros", String(input.bytes[i]));
+    }
+    return undefined;
+  }
+
+  #json(kind: Of<"json">): unknown {
+    const start = this.#in.offset;
+    const text = this.#in.utf8(this.#length(kind.max));
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw this.#in.corrupt(start, "JSON", String((cause as Error).message));
+    }
+  }
+
+  #customReader(): CustomReader {
+    const input = this.#in;
+    return {
+      get left() {
+        return input.left;
+      },
+      u8: () => input.u8(),
+      u16: () => input.u16(),
+      u32: () => input.u32(),
+      i32: () => input.i32(),
+      u64: () => input.u64(),
+      i64: () => input.i64(),
+      f32: () => input.f32(),
+      f64: () => input.f64(),
+      bytes: (size) => input.copy(assertSize(size)),
+      skip: (size) => void input.take(assertSize(size)),
+      string: (max) => input.utf8(this.#length(max)),
+      fail: (expected, found) => {
+        throw this.#invalid(input.offset, expected, found);
+      },
+    };
+  }
+
+  #invalid(offset: number, expected: string, found: string): KstateError {
+    const fact = `expected ${expected} at offset ${offset}, found ${found}`;
+    return this.trace.error("VALUE_INVALID", offset, fact, { expected, found });
+  }
+
+  #hookFailed(cause: unknown): KstateError {
+    const { path, description } = this.trace.place(this.#in.offset);
+    return new KstateError(
+      "HOOK_FAILED",
+      `cannot load ${description} at ${path}: the program's own code threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`,
+      { hook: "load", description, path },
+      { cause },
+    );
+  }
+}
+
+function assertSize(size: number): number {
+  if (!Number.isInteger(size) || size < 0)
+    throw new RangeError(`a size must be an integer from 0, is ${size}`);
+  return size;
+}
+
+/** What a check of an object sees: the fields of the stream as a plain object, nested ones likewise. */
+function plainView(value: Decoded | DecodedFields): Record<string, unknown> {
+  const view: Record<string, unknown> = {};
+  const fields = value instanceof Decoded ? value.description.fields : value.fields;
+  fields.forEach((field, i) => {
+    const found = value.values[i];
+    if (found !== absent) view[field.name] = found instanceof DecodedFields ? plainView(found) : found;
+  });
+  return view;
+}

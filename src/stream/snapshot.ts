@@ -1,0 +1,129 @@
+import type { Description, FieldModel, Kind } from "../description/index.ts";
+import { isDeprecated } from "../description/index.ts";
+
+type Members = Record<string, unknown>;
+
+/**
+ * What described objects hold just now, so that a load that fails half-way can be undone exactly: the same
+ * objects in the same places, not copies of them.
+ */
+export class Snapshot {
+  readonly #undo: (() => void)[] = [];
+  readonly #seen = new Set<object>();
+  readonly #waiting: { readonly description: Description; readonly state: object }[] = [];
+
+  /** Remembers an object and everything described in it. Objects behind `ref` wait, so chains need no stack. */
+  add(description: Description, state: object): void {
+    this.#waiting.push({ description, state });
+    for (let next = this.#waiting.pop(); next !== undefined; next = this.#waiting.pop()) {
+      this.#object(next.description, next.state);
+    }
+  }
+
+  /** Puts everything back. Whatever is as it was is not touched. */
+  restore(): void {
+    for (let change = this.#undo.pop(); change !== undefined; change = this.#undo.pop()) change();
+  }
+
+  #object(description: Description, state: object): void {
+    this.#fields(description.fields, state as Members);
+    for (const { fields } of description.subsections) this.#fields(fields, state as Members);
+  }
+
+  #fields(fields: readonly FieldModel[], object: Members): void {
+    for (const field of fields) {
+      if (isDeprecated(field) || field.kind.kind === "unused") continue;
+      this.#member(object, field.name);
+      this.#value(field.kind, object[field.name]);
+    }
+  }
+
+  #member(object: Members, name: string): void {
+    const was = name in object;
+    const before = object[name];
+    this.#undo.push(() => {
+      if (!was) delete object[name];
+      else if (!Object.is(object[name], before)) object[name] = before;
+    });
+  }
+
+  #value(kind: Kind, value: unknown): void {
+    if (typeof value !== "object" || value === null) return;
+    if (ArrayBuffer.isView(value)) this.#bytes(value);
+    else if (Array.isArray(value)) this.#list("element" in kind ? (kind.element as Kind) : undefined, value);
+    else if (value instanceof Set) this.#set("element" in kind ? (kind.element as Kind) : undefined, value);
+    else if (value instanceof Map) this.#map(kind, value);
+    else this.#nested(kind, value as Members);
+  }
+
+  #nested(kind: Kind, value: Members): void {
+    if (kind.kind === "optional" || kind.kind === "equal") {
+      this.#value(kind.element, value);
+      return;
+    }
+    if (this.#seen.has(value)) return;
+    this.#seen.add(value);
+    if (kind.kind === "struct") this.#object(kind.of(), value);
+    else if (kind.kind === "ref") this.#waiting.push({ description: kind.of(), state: value });
+    else if (kind.kind === "record") this.#fields(kind.fields, value);
+    else if (kind.kind === "oneOf")
+      for (const variant of kind.variants) this.#variant(kind.tag, variant, value);
+    else if (kind.kind === "pointer") this.#pointer(kind.element, value);
+  }
+
+  #variant(tag: string, variant: { name: string; fields: readonly FieldModel[] }, value: Members): void {
+    if (value[tag] === variant.name) this.#fields(variant.fields, value);
+  }
+
+  #pointer(element: Kind, value: Members): void {
+    if (element.kind === "struct") this.#object(element.of(), value);
+    else if (element.kind === "record") this.#fields(element.fields, value);
+    else {
+      this.#member(value, "value");
+      this.#value(element, value["value"]);
+    }
+  }
+
+  #bytes(value: ArrayBufferView): void {
+    const bytes = new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const before = bytes.slice();
+    this.#undo.push(() => bytes.set(before));
+  }
+
+  #list(element: Kind | undefined, list: unknown[]): void {
+    const before = [...list];
+    this.#undo.push(() => {
+      if (isSame(list, before)) return;
+      list.length = 0;
+      for (const value of before) list.push(value);
+    });
+    if (element !== undefined) for (const value of before) this.#value(element, value);
+  }
+
+  #set(element: Kind | undefined, set: Set<unknown>): void {
+    const before = [...set];
+    this.#undo.push(() => {
+      if (isSame([...set], before)) return;
+      set.clear();
+      for (const value of before) set.add(value);
+    });
+    if (element !== undefined) for (const value of before) this.#value(element, value);
+  }
+
+  #map(kind: Kind, map: Map<unknown, unknown>): void {
+    const before = [...map];
+    this.#undo.push(() => {
+      map.clear();
+      for (const [key, value] of before) map.set(key, value);
+    });
+    if (kind.kind !== "map") return;
+    for (const [key, value] of before) {
+      this.#value(kind.key, key);
+      this.#value(kind.value, value);
+    }
+  }
+}
+
+function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
+}
