@@ -41,6 +41,7 @@ export {
   lockHash,
   lockRecord,
   lockText,
+  lockTextHash,
 } from "./lock-record.ts";
 export type * from "./model.ts";
 export { assertSameLayout, negotiate, unwritableField, type VersionIds } from "./negotiate.ts";

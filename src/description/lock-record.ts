@@ -64,7 +64,12 @@ export function lockRecord(descriptions: Iterable<Description>): LockRecord {
 
 /** The SHA-256 of a lock record, in hex. Equal hashes mean equal descriptions. */
 export function lockHash(record: LockRecord): string {
-  return bytesToHex(sha256(utf8ToBytes(lockText(record))));
+  return lockTextHash(utf8ToBytes(lockText(record)));
+}
+
+/** The hash of a lock record's text as it stands, whoever wrote it. */
+export function lockTextHash(text: Uint8Array): string {
+  return bytesToHex(sha256(text));
 }
 
 /** The one JSON text of a lock record: keys sorted, no white space. */

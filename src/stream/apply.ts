@@ -220,7 +220,7 @@ export class Applier {
       return new Set(values.map((value) => this.#value(element, undefined, value)));
     const before = [...existing];
     existing.clear();
-    values.forEach((value, i) => existing.add(this.#value(element, before[i], value)));
+    for (let i = 0; i < values.length; i++) existing.add(this.#value(element, before[i], values[i]));
     return existing;
   }
 
@@ -238,7 +238,7 @@ export class Applier {
   #pointer(element: Kind, existing: unknown, decoded: unknown): unknown {
     if (isBare(element)) return this.#value(element, existing, decoded);
     if (!isMembers(existing)) return { value: this.#value(element, undefined, decoded) };
-    existing["value"] = this.#value(element, existing["value"], decoded);
+    existing.value = this.#value(element, existing.value, decoded);
     return existing;
   }
 

@@ -19,13 +19,16 @@ import {
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { holds } from "./condition.ts";
-import { depthLimit, entryHeaderSize, entrySizeLimit, subsectionType } from "./format.ts";
+import { depthLimit, entryHeaderSize, entrySizeLimit, sectionType, subsectionType } from "./format.ts";
 import { type Numbering, References } from "./references.ts";
 import { isWellFormed } from "./text.ts";
 import { Trace } from "./trace.ts";
 import { isTyped, isTypedName, littleEndianBytes } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
+
+/** Called for each entry of the stream itself: where its header is and how large its data. */
+export type OnEntry = (description: Description, offset: number, size: number) => void;
 
 /** Writes sections of one stream. */
 export class Encoder {
@@ -41,17 +44,40 @@ export class Encoder {
     this.#versionOf = versionOf;
   }
 
-  /** A section or a subsection of the stream itself: a whole entry of that type. */
-  writeEntry(type: number, description: Description, instanceId: number, state: unknown): void {
-    this.#sectionType = type;
-    if (type !== subsectionType) this.#references = new References();
-    const fork = type === subsectionType ? this.#references.fork() : undefined;
+  /** A section and its subsections; `onEntry` is told about each entry of the stream, when it is complete. */
+  writeSection(description: Description, instanceId: number, state: object, onEntry: OnEntry): void {
+    this.#sectionType = sectionType;
+    this.#references = new References();
     try {
-      this.#entry(description, instanceId, state, false);
+      description.hooks.preSave?.(state);
+      try {
+        this.#section(description, instanceId, state, onEntry);
+      } finally {
+        description.hooks.postSave?.(state);
+      }
     } catch (error) {
       throw isKstateError(error) ? error : hookFailed(this.trace, error);
     }
-    if (fork !== undefined) this.#references.join(fork);
+  }
+
+  #section(description: Description, instanceId: number, state: object, onEntry: OnEntry): void {
+    const { trace } = this;
+    const versionId = this.#versionOf(description);
+    trace.description = description;
+    trace.versionId = versionId;
+    const start = this.#header(description, versionId, instanceId);
+    this.#body(description, versionId, state, false);
+    this.#patchSize(start);
+    onEntry(description, start - entryHeaderSize, this.#out.offset - start);
+    this.#sectionType = subsectionType;
+    for (const subsection of description.subsections) {
+      if (subsection.hooks.needed?.(state) === false) continue;
+      const offset = this.#out.offset;
+      const fork = this.#references.fork();
+      this.#entry(subsection, instanceId, state, false);
+      this.#references.join(fork);
+      onEntry(subsection, offset, this.#out.offset - offset - entryHeaderSize);
+    }
   }
 
   #entry(description: Description, instanceId: number, state: unknown, withSubsections: boolean): void {
@@ -146,7 +172,7 @@ export class Encoder {
       trace.name(field.name);
       if (field.kind.kind === "unused") this.#out.zeros(field.kind.size);
       else {
-        const value = valueOf(field, object);
+        const value = savedValue(field, object);
         if (field.checks.length > 0) this.#checked(field, value);
         this.#value(field.kind, value, object, fields, versionId);
       }
@@ -164,7 +190,7 @@ export class Encoder {
       const subject = fields.find(
         (field) => field.name === condition.field && isInVersion(field, versionId),
       )!;
-      return holds(condition, subject, valueOf(subject, object));
+      return holds(condition, subject, savedValue(subject, object));
     });
   }
 
@@ -623,7 +649,7 @@ const noObject: Record<string, unknown> = Object.freeze(Object.create(null)) as 
 const noFields: readonly FieldModel[] = Object.freeze([]);
 
 /** A deprecated field's value is made by its `save`; that there is one was checked before. */
-function valueOf(field: FieldModel, object: Record<string, unknown>): unknown {
+function savedValue(field: FieldModel, object: Record<string, unknown>): unknown {
   return isDeprecated(field) && field.save !== undefined ? field.save(object) : object[field.name];
 }
 
@@ -634,7 +660,7 @@ function countOf(
   object: Record<string, unknown>,
 ): number {
   const field = fields.find((other) => other.name === name && isInVersion(other, versionId));
-  return field === undefined ? 0 : Number(valueOf(field, object));
+  return field === undefined ? 0 : Number(savedValue(field, object));
 }
 
 /** Whether a bitmap of `count` bits has one beyond. */

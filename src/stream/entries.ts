@@ -5,6 +5,8 @@ import { Trace } from "./trace.ts";
 
 /** The header of an entry of the stream itself. */
 export interface EntryHeader {
+  /** Its position among all entries. */
+  readonly index: number;
   readonly type: number;
   readonly id: number;
   readonly versionId: number;
@@ -38,7 +40,7 @@ export function readBody(bytes: Uint8Array): StreamBody {
   assertMagic(bytes, input);
   const entries: EntryHeader[] = [];
   const sections: { section: EntryHeader; subsections: EntryHeader[] }[] = [];
-  for (let header = readHeader(input); header !== undefined; header = readHeader(input)) {
+  for (let header = readHeader(input, 0); header !== undefined; header = readHeader(input, entries.length)) {
     entries.push(header);
     if (header.type === sectionType) sections.push({ section: header, subsections: [] });
     else addSubsection(sections.at(-1), header, input);
@@ -58,7 +60,7 @@ function assertMagic(bytes: Uint8Array, input: ByteReader): void {
   );
 }
 
-function readHeader(input: ByteReader): EntryHeader | undefined {
+function readHeader(input: ByteReader, index: number): EntryHeader | undefined {
   const offset = input.offset;
   const type = input.i32();
   if (type === endMark) return undefined;
@@ -69,7 +71,7 @@ function readHeader(input: ByteReader): EntryHeader | undefined {
   const [id, versionId, instanceId, size] = [input.i32(), input.i32(), input.i32(), input.i32()];
   if (size < 0) throw input.corrupt(offset + 16, "a size", String(size));
   input.take(size);
-  return { type, id, versionId, instanceId, offset, size };
+  return { index, type, id, versionId, instanceId, offset, size };
 }
 
 function addSubsection(

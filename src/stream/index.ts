@@ -4,7 +4,7 @@ export { ByteWriter } from "./byte-writer.ts";
 export { type Crc32, crc32 } from "./crc32.ts";
 export { Decoder, type DecoderOptions } from "./decode.ts";
 export { Decoded } from "./decoded.ts";
-export { Encoder } from "./encode.ts";
+export { Encoder, type OnEntry } from "./encode.ts";
 export { type EntryHeader, readBody, type SectionHeaders, type StreamBody } from "./entries.ts";
 export { endMark, entryHeaderSize, sectionType, streamMagic, subsectionType } from "./format.ts";
 export { Snapshot } from "./snapshot.ts";

@@ -80,7 +80,7 @@ export class Snapshot {
     else if (element.kind === "record") this.#fields(element.fields, value);
     else {
       this.#member(value, "value");
-      this.#value(element, value["value"]);
+      this.#value(element, value.value);
     }
   }
 

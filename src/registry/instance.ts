@@ -1,0 +1,31 @@
+import type { Description } from "../description/index.ts";
+
+/** How an instance is told from others of its description: an int32, or a string key. */
+export type InstanceId = number | string;
+
+/** One registered object of a description: the kernel's `kstate_register(desc, obj, id)`. */
+export interface Instance {
+  readonly description: Description;
+  readonly object: object;
+  /** What it was registered as. */
+  readonly instanceId: InstanceId;
+  /** The int32 in the stream: the instance id, or one that stands for the key. */
+  readonly wireId: number;
+  readonly isOptional: boolean;
+}
+
+/** An instance in reports and messages. */
+export interface InstanceName {
+  readonly description: string;
+  readonly instanceId: InstanceId;
+}
+
+export function nameOf({ description, instanceId }: Instance): InstanceName {
+  return { description: description.name, instanceId };
+}
+
+/** `room`, `room#123`, `room#"lobby"`: the beginning of every path. */
+export function instanceText(description: string, instanceId: InstanceId): string {
+  if (instanceId === 0) return description;
+  return `${description}#${typeof instanceId === "string" ? JSON.stringify(instanceId) : instanceId}`;
+}

@@ -1,0 +1,80 @@
+import type { KeptCounts } from "../stream/index.ts";
+import type { InstanceId, InstanceName } from "./instance.ts";
+
+/** A section or subsection of the stream that nothing was done with. */
+export interface IgnoredEntry {
+  /** The description around it; null for a section. */
+  readonly parent: string | null;
+  /** The id of its own description. */
+  readonly id: number;
+  /** How often. */
+  readonly count: number;
+}
+
+/** A field that kept the value it had, because the stream did not have it. */
+export interface KeptField {
+  readonly description: string;
+  readonly field: string;
+  /** In how many objects. */
+  readonly count: number;
+}
+
+/** What a load did: every registered instance and every section of the stream is accounted for. */
+export interface LoadReport {
+  /** Instances that were filled from the stream. */
+  readonly restored: readonly InstanceName[];
+  /** Registered instances of descriptions that the writer did not know. */
+  readonly new: readonly InstanceName[];
+  /** Registered instances that could have been in the stream and were not, and may be missing. */
+  readonly missing: readonly InstanceName[];
+  readonly kept: readonly KeptField[];
+  readonly ignored: readonly IgnoredEntry[];
+}
+
+/** Collects a report. */
+export class ReportBuilder {
+  readonly #restored: InstanceName[] = [];
+  readonly #new: InstanceName[] = [];
+  readonly #missing: InstanceName[] = [];
+  readonly #kept: KeptField[] = [];
+  readonly #ignored = new Map<string, { parent: string | null; id: number; count: number }>();
+
+  restored({ description, instanceId }: Named): void {
+    this.#restored.push({ description: description.name, instanceId });
+  }
+
+  new({ description, instanceId }: Named): void {
+    this.#new.push({ description: description.name, instanceId });
+  }
+
+  missing({ description, instanceId }: Named): void {
+    this.#missing.push({ description: description.name, instanceId });
+  }
+
+  ignored(parent: string | null, id: number): void {
+    const entry = this.#ignored.get(`${parent} ${id}`) ?? { parent, id, count: 0 };
+    entry.count++;
+    this.#ignored.set(`${parent} ${id}`, entry);
+  }
+
+  kept(counts: KeptCounts): void {
+    for (const [description, fields] of counts) {
+      for (const [field, count] of fields) this.#kept.push({ description: description.name, field, count });
+    }
+  }
+
+  done(): LoadReport {
+    return {
+      restored: this.#restored,
+      new: this.#new,
+      missing: this.#missing,
+      kept: this.#kept,
+      ignored: [...this.#ignored.values()],
+    };
+  }
+}
+
+interface Named {
+  readonly description: { readonly name: string };
+  readonly instanceId: InstanceId;
+}

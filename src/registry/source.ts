@@ -1,0 +1,102 @@
+import {
+  assertSameLayout,
+  type Description,
+  type DescriptionRecord,
+  type LockRecord,
+  lockTextHash,
+  parseLockRecord,
+} from "../description/index.ts";
+import { KstateError } from "../error/index.ts";
+import {
+  type Crc32,
+  type EntryHeader,
+  type EntryNote,
+  readBody,
+  readTrailer,
+  type StreamBody,
+} from "../stream/index.ts";
+import type { OwnLock } from "./own-lock.ts";
+
+export interface SourceOptions {
+  /** The stream has no trailer, or none that is looked at: a kernel's. False unless given. */
+  readonly foreign?: boolean;
+  /** Refuses a stream whose data has no checksum. False unless given. */
+  readonly requireDataChecksum?: boolean;
+}
+
+/** A stream whose structure and checksums were verified, with what its writer says about it. */
+export class Source {
+  readonly bytes: Uint8Array;
+  readonly isForeign: boolean;
+  readonly body: StreamBody;
+  readonly #notes: readonly EntryNote[] | undefined;
+  readonly #own: OwnLock;
+  /** What the writer's descriptions were; undefined for a foreign stream. */
+  readonly lock: LockRecord | undefined;
+  readonly #writers: ReadonlyMap<string, DescriptionRecord> | undefined;
+  readonly #writersById: ReadonlyMap<number, DescriptionRecord> | undefined;
+
+  constructor(bytes: Uint8Array, own: OwnLock, crc32: Crc32, options: SourceOptions) {
+    this.bytes = bytes;
+    this.#own = own;
+    this.isForeign = options.foreign === true;
+    this.body = readBody(bytes);
+    if (this.isForeign) return;
+    const trailer = readTrailer(bytes, this.body, crc32);
+    if (options.requireDataChecksum === true && !trailer.hasDataChecksum) throw checksumRequired();
+    this.#notes = trailer.notes;
+    const isSame = trailer.lock.hash === own.text.hash;
+    this.lock = isSame ? own.record : readLock(trailer.lock.hash, trailer.lock.bytes);
+    if (isSame) return;
+    this.#writers = new Map(this.lock.descriptions.map((record) => [record.name, record]));
+    this.#writersById = new Map(this.lock.descriptions.map((record) => [record.id, record]));
+  }
+
+  /** What the trailer says about an entry. */
+  noteOf(entry: EntryHeader): EntryNote | undefined {
+    return this.#notes?.[entry.index];
+  }
+
+  /** The writer's record of a description; undefined if the writer did not know it, or nobody can tell. */
+  writerOf(description: { readonly name: string }): DescriptionRecord | undefined {
+    return this.lock?.descriptions === this.#own.record.descriptions
+      ? this.#own.byName.get(description.name)
+      : this.#writers?.get(description.name);
+  }
+
+  /** Throws unless writer and reader mean the same bytes by that version. */
+  assertLayout(description: Description, versionId: number): void {
+    if (this.#writers === undefined) return;
+    const reader = this.#own.byName.get(description.name)!;
+    const writer = this.#writersById?.get(description.id) ?? this.#writers.get(description.name);
+    if (writer === undefined) {
+      throw new KstateError(
+        "STREAM_CORRUPT",
+        `cannot load ${description.name}: the stream's lock record does not have it`,
+        { path: description.name, description: "", offset: -1, expected: description.name, found: "nothing" },
+      );
+    }
+    assertSameLayout(writer, reader, versionId);
+  }
+}
+
+function readLock(hash: string, bytes: Uint8Array): LockRecord {
+  const copy = bytes.slice();
+  const found = lockTextHash(copy);
+  if (found !== hash) {
+    throw new KstateError(
+      "CHECKSUM_MISMATCH",
+      `cannot load: the lock record's hash should be ${hash} and is ${found}`,
+      { part: "lock", expected: hash, found },
+    );
+  }
+  return parseLockRecord(new TextDecoder().decode(copy));
+}
+
+function checksumRequired(): KstateError {
+  return new KstateError(
+    "DATA_CHECKSUM_REQUIRED",
+    "cannot load: the stream was saved without a data checksum; save it with dataChecksum: true",
+    {},
+  );
+}
