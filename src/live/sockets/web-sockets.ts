@@ -67,7 +67,7 @@ export class WebSockets<W extends object, S> {
     const name = `kstate.web_socket_states.${this.#handlers.state.name}`;
     const states = defineState({
       name,
-      id: crc32(name) | 0,
+      id: crc32(name) >>> 1,
       fields: [["states", list(struct(this.#handlers.state), { max: MAX_WEB_SOCKETS })]],
     });
     registry.register(webSocketsState, this.#records, number);
