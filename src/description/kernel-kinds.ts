@@ -2,7 +2,7 @@
 
 import {
   type AnyField,
-  arrayType,
+  type arrayType,
   elementKind,
   Field,
   ObjectField,
