@@ -4,6 +4,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { chdir } from "node:process";
 import { fileURLToPath } from "node:url";
 import { ensureInstalled } from "./install.mjs";
+import { removeOrphans } from "./remove-orphans.mjs";
 import { testFiles } from "./test-files.mjs";
 
 chdir(fileURLToPath(new URL("..", import.meta.url)));
@@ -16,7 +17,17 @@ function run(name, argv) {
 }
 
 const tool = (path) => `node_modules/${path}`;
-const build = () => run("build", [tool("typescript/bin/tsc"), "-b"]);
+/** Compiles what has changed; what a removed source left behind must neither be tested nor published. */
+function build() {
+  for (const [output, source] of [
+    ["dist", "src"],
+    ["build/test", "test"],
+    ["build/examples", "examples"],
+  ]) {
+    removeOrphans(output, source);
+  }
+  return run("build", [tool("typescript/bin/tsc"), "-b"]);
+}
 
 function start() {
   if (!build()) return 1;
@@ -26,9 +37,15 @@ function start() {
 /** All checks, then the tests; the last line is `N passed, N failed`. */
 function test() {
   const checks = [
-    ["format and lint", () => run("biome", [tool("@biomejs/biome/bin/biome"), "ci", "--error-on-warnings", "."])],
+    [
+      "format and lint",
+      () => run("biome", [tool("@biomejs/biome/bin/biome"), "ci", "--error-on-warnings", "."]),
+    ],
     ["types", build],
-    ["dependency rules", () => run("depcruise", [tool("dependency-cruiser/bin/dependency-cruise.mjs"), "src"])],
+    [
+      "dependency rules",
+      () => run("depcruise", [tool("dependency-cruiser/bin/dependency-cruise.mjs"), "src"]),
+    ],
   ];
   const failed = [];
   for (const [name, check] of checks) {

@@ -7,7 +7,8 @@ export default async function* summary(source) {
     if (type === "test:fail") counts.failed += 1;
     if (type === "test:pass") {
       if (data.skip === undefined) counts.passed += 1;
-      else counts.skipped.push({ name: data.name, reason: data.skip === true ? "no reason given" : data.skip });
+      else
+        counts.skipped.push({ name: data.name, reason: data.skip === true ? "no reason given" : data.skip });
     }
   }
   yield JSON.stringify(counts);

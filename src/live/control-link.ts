@@ -1,4 +1,3 @@
-import { writeSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { peerUserId } from "../memory/index.ts";
 import { formatMessage, LineSplitter, parseMessage, type ToProgram, type ToSupervisor } from "./protocol.ts";
@@ -23,11 +22,6 @@ export class ControlLink {
   send(message: ToSupervisor): void {
     if (this.#socket === undefined) this.#waiting.push(message);
     else this.#socket.write(formatMessage(message));
-  }
-
-  /** Sends at once, past the event loop: the program is about to end. */
-  sendNow(message: ToSupervisor): void {
-    if (this.#socket !== undefined) writeSync(descriptorOf(this.#socket), formatMessage(message));
   }
 
   /** Keeps the program alive while it waits for the supervisor's word, or lets it end by itself. */

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { StateOf, VersionIds } from "../description/index.ts";
-import { type ErrorRecord, fromErrorRecord, toErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Listeners } from "./listeners.ts";
@@ -62,8 +62,7 @@ export function freeze(
       },
       deadlineNs,
     );
-    const refusal = pair.receiveVerdict(deadlineNs);
-    if (refusal !== null) throw fromErrorRecord(refusal);
+    pair.receiveVerdict(deadlineNs);
   });
   if (memory.verdicts.decide(request.generation, "CANCELLED") === "COMMITTED") {
     for (const socket of sockets) leave(socket);
@@ -114,7 +113,7 @@ function thaw({ listeners, webSockets, httpRecords, starters }: Parts, memory: P
 function silence(freezeMs: number): ErrorRecord {
   return {
     code: "UPDATE_TIMEOUT",
-    message: `the successor ended, or said nothing within ${freezeMs} ms while this program was frozen; this program goes on`,
+    message: `the successor said nothing within ${freezeMs} ms while this program was frozen; this program goes on`,
     detail: { phase: "freeze", timeoutMs: freezeMs },
   };
 }

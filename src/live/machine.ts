@@ -13,6 +13,8 @@ export type BrokerState =
   /** The verdict word is being decided because of `error`; `old` is what the old program has said or done. */
   | { readonly phase: "deciding"; readonly error: ErrorRecord; readonly old: "frozen" | "thawed" | "exited" }
   | { readonly phase: "thawing"; readonly error: ErrorRecord }
+  /** The old program serves because its successor ended; the successor's own end says why. */
+  | { readonly phase: "burying"; readonly error: ErrorRecord }
   | {
       readonly phase: "finishing";
       readonly figures: HandoverFigures | null;
@@ -61,9 +63,14 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
     case "deciding":
       return deciding(state, event);
     case "thawing":
-      return ["thawed", "refused", "oldExited", "timeout"].includes(event.type)
-        ? ended(state.error)
-        : [state, []];
+      if (event.type !== "thawed" && event.type !== "refused" && event.type !== "oldExited" && event.type !== "timeout") {
+        return [state, []];
+      }
+      // A successor that was left alone knows less than the program that left it.
+      return ended(state.error.code === "UPDATE_CANCELLED" ? event.error : state.error);
+    case "burying":
+      if (event.type === "successorFailed") return ended(event.error);
+      return event.type === "timeout" ? ended(state.error) : [state, []];
     case "finishing":
       return finish(state, event);
     case "ended":
@@ -83,10 +90,13 @@ function deciding(
   if (event.type !== "verdict") return [state, []];
   if (event.verdict === "COMMITTED")
     return finishing({ figures: null, serving: false, left: state.old === "exited" });
-  if (state.old !== "frozen") {
-    const [next, effects] = ended(state.error);
-    return [next, [{ type: "endSuccessor" }, ...effects]];
+  if (state.old !== "frozen" && state.error.code === "UPDATE_CANCELLED") {
+    return [
+      { phase: "burying", error: state.error },
+      [{ type: "timer", phase: "thawing" }, { type: "endSuccessor" }],
+    ];
   }
+  if (state.old !== "frozen") return cancelled(state.error);
   return [
     { phase: "thawing", error: state.error },
     [{ type: "timer", phase: "thawing" }, { type: "endSuccessor" }, { type: "cancelOld" }],

@@ -1,4 +1,4 @@
-import { type ErrorRecord, KstateError } from "../error/index.ts";
+import { type ErrorRecord, fromErrorRecord, KstateError } from "../error/index.ts";
 import { MAX_DESCRIPTORS, POLL } from "../memory/index.ts";
 import { type FrozenRecord, PAIR } from "./protocol.ts";
 import type { LiveSystem } from "./system.ts";
@@ -65,15 +65,18 @@ export class Pair {
     }
   }
 
-  /** Waits for the successor's word: its refusal, or null when it committed, ended, or the time is over. */
-  receiveVerdict(deadlineNs: bigint): ErrorRecord | null {
+  /**
+   * Waits for the successor's word. Returns when it has committed or the time is over; throws its refusal, or
+   * `UPDATE_CANCELLED` when it has ended. What was decided is in the verdict word alone.
+   */
+  receiveVerdict(deadlineNs: bigint): void {
     while (this.#wait(POLL.in, deadlineNs)) {
       const message = this.#system.receive(this.#fd);
       if (message === "empty") continue;
-      if (message === "closed" || message.payload[0] !== PAIR.refused) return null;
-      return decode(message.payload) as ErrorRecord;
+      if (message === "closed") throw cancelled("the successor ended");
+      if (message.payload[0] === PAIR.refused) throw fromErrorRecord(decode(message.payload) as ErrorRecord);
+      return;
     }
-    return null;
   }
 
   /** Whether there was an event before the deadline; a signal that interrupts the wait does not end it. */

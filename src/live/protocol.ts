@@ -12,6 +12,9 @@
  * announces it, and fetched without waiting after that line: no event loop ever reads a socket that carries
  * descriptors (libuv drops them).
  *
+ * A program that is about to end by an exception puts `failed` on the channel, which needs no turn of its loop; the
+ * supervisor looks there when the program has ended.
+ *
  * A program's life, S is the supervisor, O the old program, N its successor:
  *
  * ```
@@ -29,7 +32,7 @@
  *  b  O cannot write what N reads                            O → S refused; S ends N
  *  c  O stays busy, or freezing fails                        O undoes it, O → S refused; S decides CANCELLED, ends N
  *  d  N cannot load                                          N decides CANCELLED, tells O on the pair, N → S refused
- *  e  N ends or stays silent while O is frozen               O decides CANCELLED, O → S thawed
+ *  e  N ends or stays silent while O is frozen               O decides CANCELLED, O → S thawed; S ends N
  *  f  S loses patience                                       S decides CANCELLED, ends N; O finds it
  * ```
  * A decision that comes second loses and follows the first: after COMMITTED, O leaves and N serves, whatever

@@ -11,8 +11,15 @@ import {
   programStep,
 } from "./machine.ts";
 import { Pair } from "./pair.ts";
-import { type LiveEnvironment, PROTOCOL, type ToProgram } from "./protocol.ts";
+import {
+  formatMessage,
+  type HandoverFigures,
+  type LiveEnvironment,
+  PROTOCOL,
+  type ToProgram,
+} from "./protocol.ts";
 import { Quiesce } from "./quiesce.ts";
+import type { StartContext } from "./starters.ts";
 import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
 
@@ -54,7 +61,7 @@ export class Supervised {
     this.#control.send({ type: "hello", protocol: PROTOCOL, pid: process.pid });
     process.on("uncaughtExceptionMonitor", (error) => {
       if (process.listenerCount("uncaughtException") > 0) return; // the program lives on
-      this.#control.sendNow({ type: "failed", error: toErrorRecord(error) });
+      this.#system.send(channel, lastWords(error), []);
     });
   }
 
@@ -110,7 +117,7 @@ export class Supervised {
       case "announce":
         return this.#control.send({ type: "ready", lock: this.#parts.registry.lockRecord() });
       case "serve":
-        return this.#boot();
+        return this.#beginServing("boot", () => null);
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
@@ -128,14 +135,6 @@ export class Supervised {
     }
   }
 
-  #boot(): void {
-    this.#parts.starters.start({ from: "boot" });
-    this.#open().then(() => {
-      this.#control.send({ type: "serving", figures: null });
-      this.#serving?.resolve();
-    }, this.#serving?.reject);
-  }
-
   /** Each server listens on a duplicate: closing a server closes its descriptor for good. */
   #open(): Promise<void> {
     const duplicates = [...this.#descriptors].map(
@@ -151,14 +150,20 @@ export class Supervised {
     if (result.verdict === "CANCELLED") {
       this.#control.send({ type: "refused", error: result.error });
       this.#serving?.reject(fromErrorRecord(result.error));
-      return;
+    } else {
+      this.#beginServing("restore", result.begin);
     }
-    const figures = result.begin();
-    this.#parts.starters.start({ from: "restore" });
-    this.#open().then(() => {
+  }
+
+  /** Node's HTTP server keeps its list of connections from the moment it listens: connections come after that. */
+  #beginServing(from: StartContext["from"], begin: () => HandoverFigures | null): void {
+    const serve = (): void => {
+      const figures = begin();
+      this.#parts.starters.start({ from });
       this.#control.send({ type: "serving", figures });
       this.#serving?.resolve();
-    }, this.#serving?.reject);
+    };
+    this.#open().then(serve).catch(this.#serving?.reject);
   }
 
   #prepare(lock: LockRecord): void {
@@ -196,4 +201,15 @@ export class Supervised {
     this.#pair?.close();
     this.#pair = undefined;
   }
+}
+
+/** What the supervisor reads from the channel when this program has ended. */
+function lastWords(error: unknown): Uint8Array {
+  const { code, message, detail } = toErrorRecord(error);
+  const short = {
+    code,
+    message: message.slice(0, 2000),
+    detail: JSON.stringify(detail).length < 8000 ? detail : {},
+  };
+  return Buffer.from(formatMessage({ type: "failed", error: short }));
 }

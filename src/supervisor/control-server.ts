@@ -67,10 +67,8 @@ async function carryOut(
   progress: (text: string) => void,
 ): Promise<unknown> {
   switch (request.type) {
-    case "update": {
-      const command = request.command && { argv: request.command, environment: request.environment };
-      return supervisor.update(command, request.timeouts, progress);
-    }
+    case "update":
+      return supervisor.update(request, request.timeouts, progress);
     case "rollback":
       return supervisor.rollback(request.timeouts, progress);
     case "status":

@@ -76,7 +76,7 @@ export class Program {
     );
     this.#socket = this.#dial();
     this.#process.once("exit", (code, signal) =>
-      this.#drain(() => this.#exit(this.failure ?? exitedError(this.pid, code, signal))),
+      this.#drain(() => this.#exit(exitedError(this.pid, code, signal))),
     );
   }
 
@@ -112,7 +112,6 @@ export class Program {
     }
     if (message.type === "ready") this.lock = message.lock;
     if (message.type === "serving") this.phase = "serving";
-    if (message.type === "failed") this.failure = message.error;
     this.#events.message(message);
   }
 
@@ -129,10 +128,17 @@ export class Program {
   #exit(error: ErrorRecord): void {
     if (this.#exited) return;
     this.#exited = true;
+    this.#readLastWords();
     this.#socket.destroy();
     this.#system.close(this.#channel);
     this.#system.unlink(this.#options.controlPath);
-    this.#events.exited(error);
+    this.#events.exited(this.failure ?? error);
+  }
+
+  #readLastWords(): void {
+    const line = this.#system.receiveText(this.#channel);
+    const message = line === null ? null : parseMessage(line);
+    if (message?.type === "failed") this.failure ??= message.error;
   }
 
   send(message: ToProgram): void {

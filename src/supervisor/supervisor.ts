@@ -115,16 +115,28 @@ export class Supervisor {
   }
 
   /**
-   * Replaces the program by `command`, or by itself again when it is null. Resolves when the next version
-   * serves and the old one has left; rejects with the reason when the old one goes on, `UPDATE_IN_PROGRESS`,
-   * `NOT_JOINED`, or when the service was lost.
+   * Replaces the program by its next version: `command`, or when it is null the same command again, with more
+   * `environment`. Resolves when the next version serves and the old one has left; rejects with the reason when
+   * the old one goes on, `UPDATE_IN_PROGRESS`, `NOT_JOINED`, or when the service was lost.
    */
   async update(
-    command: Command | null,
+    next: { readonly command: readonly string[] | null; readonly environment: Command["environment"] },
     timeouts: UpdateTimeouts,
     progress: (text: string) => void,
   ): Promise<UpdateResult> {
-    const next = command ?? this.#current.command;
+    const { argv, environment } = this.#current.command;
+    const command =
+      next.command === null
+        ? { argv, environment: { ...environment, ...next.environment } }
+        : { argv: next.command, environment: next.environment };
+    return this.#replace(command, timeouts, progress);
+  }
+
+  async #replace(
+    next: Command,
+    timeouts: UpdateTimeouts,
+    progress: (text: string) => void,
+  ): Promise<UpdateResult> {
     const old = this.#current;
     this.#assertUpdatable(old);
     const startedAtMs = this.#system.nowMs();
@@ -189,7 +201,7 @@ export class Supervisor {
     if (this.#previous === undefined) {
       throw new KstateError("NO_PREVIOUS_VERSION", "cannot roll back: no update has been made yet", {});
     }
-    return this.update(this.#previous, timeouts, progress);
+    return this.#replace(this.#previous, timeouts, progress);
   }
 
   status(): SupervisorStatus {

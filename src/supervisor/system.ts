@@ -12,6 +12,7 @@ import {
   IPPROTO_IPV6,
   listenSocket,
   PhysicalMemory,
+  receiveMessage,
   SO,
   SOL_SOCKET,
   sendMessage,
@@ -43,6 +44,8 @@ export interface SupervisorSystem {
   socketPair(): [number, number];
   /** Puts a descriptor on a channel; false when nobody is there to take it. */
   sendDescriptor(channel: number, descriptor: number): boolean;
+  /** What a program that has ended had put on its channel, if anything. */
+  receiveText(channel: number): string | null;
   close(descriptor: number): void;
   unlink(path: string): void;
   nowMs(): number;
@@ -70,6 +73,10 @@ export const supervisorSystem: SupervisorSystem = {
   dial: (path) => connect(path),
   socketPair,
   sendDescriptor: (channel, descriptor) => sendMessage(channel, Uint8Array.of(1), [descriptor]) === "sent",
+  receiveText: (channel) => {
+    const message = receiveMessage(channel);
+    return typeof message === "string" ? null : Buffer.from(message.payload).toString();
+  },
   close: closeDescriptor,
   unlink: unlinkIfThere,
   nowMs: () => performance.now(),

@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type BrokerEffect,
+  type BrokerEvent,
+  type BrokerState,
+  brokerStep,
+  type ProgramEvent,
+  type ProgramState,
+  programAfter,
+  programStep,
+} from "#src/live/machine.js";
+
+const error = (code: string) => ({ code, message: code, detail: {} });
+
+/** Runs events one after the other and returns what was to be done, in words, and where it ended. */
+function broker(...events: BrokerEvent[]): { effects: string[]; state: BrokerState } {
+  let state: BrokerState = { phase: "booting" };
+  const effects: string[] = [];
+  for (const event of events) {
+    const [next, todo] = brokerStep(state, event);
+    state = next;
+    effects.push(...todo.map(inWords).filter((text) => text !== ""));
+  }
+  return { effects, state };
+}
+
+function inWords(effect: BrokerEffect): string {
+  if (effect.type === "timer") return "";
+  return "error" in effect ? `${effect.type} ${effect.error.code}` : effect.type;
+}
+
+const untilHandover: BrokerEvent[] = [{ type: "ready" }, { type: "prepared" }];
+
+test("an update commits when the successor serves and the old program has left, in either order", () => {
+  const serving: BrokerEvent = { type: "serving", figures: null };
+  const left: BrokerEvent = { type: "oldExited", error: error("PROGRAM_EXITED") };
+  const committed: BrokerEvent = { type: "verdict", verdict: "COMMITTED" };
+  assert.deepEqual(broker(...untilHandover, serving, left).effects, ["prepare", "handOver", "committed"]);
+  assert.deepEqual(broker(...untilHandover, left, committed, serving).effects, [
+    "prepare",
+    "handOver",
+    "decideCancelled",
+    "committed",
+  ]);
+});
+
+test("whatever fails before the hand-over ends the successor and nothing else", () => {
+  const failures: BrokerEvent[] = [
+    { type: "successorFailed", error: error("PROGRAM_THREW") },
+    { type: "timeout", error: error("BOOT_TIMEOUT") },
+    { type: "oldExited", error: error("PROGRAM_EXITED") },
+  ];
+  for (const failure of failures) {
+    const code = (failure as { error: { code: string } }).error.code;
+    assert.deepEqual(broker(failure).effects, ["endSuccessor", `cancelled ${code}`]);
+    assert.deepEqual(broker({ type: "ready" }, failure).effects, [
+      "prepare",
+      "endSuccessor",
+      `cancelled ${code}`,
+    ]);
+  }
+  const refused: BrokerEvent = { type: "refused", error: error("NO_COMMON_VERSION") };
+  assert.deepEqual(broker({ type: "ready" }, refused).effects, [
+    "prepare",
+    "endSuccessor",
+    "cancelled NO_COMMON_VERSION",
+  ]);
+});
+
+test("a failure during the hand-over is decided in the verdict word, and the old program is heard before the end", () => {
+  const failed: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
+  const cancelled: BrokerEvent = { type: "verdict", verdict: "CANCELLED" };
+  const { effects, state } = broker(...untilHandover, failed, cancelled);
+  assert.deepEqual(effects, ["prepare", "handOver", "decideCancelled", "endSuccessor", "cancelOld"]);
+  assert.equal(state.phase, "thawing");
+  const [end, last] = brokerStep(state, { type: "thawed", error: error("UPDATE_CANCELLED") });
+  assert.equal(end.phase, "ended");
+  assert.deepEqual(last.map(inWords).filter(Boolean), ["cancelled PROGRAM_EXITED"]);
+});
+
+test("when the old program says that its successor ended, the successor's own end is the reason", () => {
+  const thawed: BrokerEvent = { type: "thawed", error: error("UPDATE_CANCELLED") };
+  const cancelled: BrokerEvent = { type: "verdict", verdict: "CANCELLED" };
+  const exited: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
+  const { effects } = broker(...untilHandover, thawed, cancelled, exited);
+  assert.deepEqual(effects.slice(2), ["decideCancelled", "endSuccessor", "cancelled PROGRAM_EXITED"]);
+});
+
+test("a supervisor that loses patience too late follows the commit", () => {
+  const timeout: BrokerEvent = { type: "timeout", error: error("UPDATE_TIMEOUT") };
+  const { effects, state } = broker(...untilHandover, timeout, { type: "verdict", verdict: "COMMITTED" });
+  assert.deepEqual(effects, ["prepare", "handOver", "decideCancelled"]);
+  assert.equal(state.phase, "finishing");
+});
+
+test("a successor that dies after the commit is a crash, never a cancel", () => {
+  const { effects } = broker(
+    ...untilHandover,
+    { type: "timeout", error: error("UPDATE_TIMEOUT") },
+    { type: "verdict", verdict: "COMMITTED" },
+    { type: "successorFailed", error: error("PROGRAM_EXITED") },
+  );
+  assert.deepEqual(effects.slice(-2), ["endOld", "crashed PROGRAM_EXITED"]);
+});
+
+test("every order of events ends with one outcome, and never with a cancel after a commit", () => {
+  const alphabet: BrokerEvent[] = [
+    { type: "ready" },
+    { type: "prepared" },
+    { type: "serving", figures: null },
+    { type: "refused", error: error("A") },
+    { type: "thawed", error: error("B") },
+    { type: "successorFailed", error: error("C") },
+    { type: "oldExited", error: error("D") },
+    { type: "timeout", error: error("E") },
+  ];
+  let paths = 0;
+  const explore = (state: BrokerState, committed: boolean, outcomes: string[], depth: number): void => {
+    paths += 1;
+    assert.ok(outcomes.length <= 1, `two outcomes: ${outcomes.join(", ")}`);
+    if (committed) assert.ok(!outcomes.includes("cancelled"), "a commit was taken back");
+    if (depth === 0) return;
+    // The verdict comes at once when it is asked for; either side may have won.
+    const events: BrokerEvent[] =
+      state.phase === "deciding"
+        ? [
+            { type: "verdict", verdict: "COMMITTED" },
+            ...(committed ? [] : [{ type: "verdict", verdict: "CANCELLED" } as const]),
+          ]
+        : alphabet;
+    for (const event of events) {
+      if (event.type === "serving" && state.phase !== "handover" && state.phase !== "finishing") continue;
+      const [next, effects] = brokerStep(state, event);
+      const commits = event.type === "serving" || (event.type === "verdict" && event.verdict === "COMMITTED");
+      const ends = effects
+        .map(({ type }) => type)
+        .filter((type) => ["committed", "crashed", "cancelled"].includes(type));
+      explore(next, committed || commits, [...outcomes, ...ends], depth - 1);
+    }
+  };
+  explore({ phase: "booting" }, false, [], 6);
+  assert.ok(paths > 10_000, `only ${paths} paths`);
+});
+
+/** Runs a program's events and returns its effects and where it ended. */
+function program(
+  from: ProgramState["phase"],
+  ...events: ProgramEvent[]
+): { effects: string[]; phase: string } {
+  let state: ProgramState = { phase: from };
+  const effects: string[] = [];
+  for (const event of events) {
+    const [next, todo] = programStep(state, event);
+    state = next;
+    effects.push(...todo.map(({ type }) => type));
+  }
+  return { effects, phase: state.phase };
+}
+
+const prepare: ProgramEvent = { type: "prepare", generation: 1, lock: {} };
+const freeze: ProgramEvent = { type: "freeze", generation: 1, quiesceMs: 1, freezeMs: 1 };
+const busy: ProgramEvent = { type: "busy", error: error("REQUESTS_BUSY") };
+
+test("a program serves after its boot, and quiesces and freezes when it is asked", () => {
+  assert.deepEqual(program("booting", { type: "ready" }, { type: "boot" }), {
+    effects: ["announce", "serve"],
+    phase: "serving",
+  });
+  assert.deepEqual(program("serving", prepare, freeze, { type: "quiet" }).effects, [
+    "prepare",
+    "quiesce",
+    "freeze",
+  ]);
+});
+
+test("a busy program undoes the quiescing and serves", () => {
+  assert.deepEqual(program("serving", freeze, busy), {
+    effects: ["quiesce", "unquiesce", "refuse"],
+    phase: "serving",
+  });
+  const cancel: ProgramEvent = { type: "cancel", generation: 1 };
+  assert.deepEqual(program("serving", freeze, cancel).phase, "serving");
+});
+
+test("a message out of its order changes nothing", () => {
+  assert.deepEqual(program("serving", { type: "quiet" }, busy, { type: "boot" }), {
+    effects: [],
+    phase: "serving",
+  });
+  assert.deepEqual(program("booting", freeze, prepare), { effects: [], phase: "booting" });
+});
+
+test("the verdict alone decides who serves", () => {
+  assert.equal(programAfter("takeOver", "COMMITTED").phase, "serving");
+  assert.equal(programAfter("takeOver", "CANCELLED").phase, "refused");
+  assert.equal(programAfter("freeze", "COMMITTED").phase, "left");
+  assert.equal(programAfter("freeze", "CANCELLED").phase, "serving");
+});

@@ -1,0 +1,184 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { Agent, get } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { fileURLToPath } from "node:url";
+import { WebSocket } from "ws";
+import { ChildOutput } from "./child-output.js";
+
+const cli = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
+
+/** A fixture's compiled file. */
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../live/fixtures/${name}.js`, import.meta.url));
+}
+
+/** A directory for control sockets that goes with the test. */
+export function runtimeDirectory(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "kstate-test-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** Starts `kstate` with arguments. */
+export function startKstate(
+  directory: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): ChildOutput {
+  return new ChildOutput(
+    spawn(process.execPath, [cli, ...args], {
+      env: { ...process.env, ...env, KSTATE_RUNTIME_DIR: directory },
+      stdio: ["ignore", "pipe", "pipe"],
+    }),
+  );
+}
+
+export interface CommandResult {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs `kstate` with arguments to its end. */
+export async function kstate(directory: string, ...args: string[]): Promise<CommandResult> {
+  const output = startKstate(directory, args);
+  const status = await output.closed();
+  return { status, stdout: output.stdout, stderr: output.stderr };
+}
+
+export interface Answer {
+  readonly body: Record<string, unknown>;
+  /** The client's port: the same one is the same connection. */
+  readonly connection: number;
+}
+
+/** A service under `kstate run`, until the test ends. */
+export class Service {
+  readonly directory: string;
+  readonly supervisor: ChildOutput;
+  port = 0;
+  readonly #agents = [1, 2].map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
+
+  private constructor(directory: string, supervisor: ChildOutput) {
+    this.directory = directory;
+    this.supervisor = supervisor;
+  }
+
+  /** Starts a fixture; `env` is for its first version. Without `serving` it does not wait for anything. */
+  static async start(
+    t: TestContext,
+    name: string,
+    { env = {}, serving = true }: { env?: Record<string, string>; serving?: boolean } = {},
+  ): Promise<Service> {
+    const directory = runtimeDirectory(t);
+    const command = [process.execPath, "--enable-source-maps", fixture(name)];
+    const service = new Service(directory, startKstate(directory, ["run", "--", ...command], env));
+    t.after(async () => {
+      for (const agent of service.#agents) agent.destroy();
+      service.supervisor.child.kill("SIGTERM");
+      await service.supervisor.closed();
+    });
+    if (serving) {
+      await service.supervisor.saw(/ serves/);
+      const { listeners } = JSON.parse((await service.kstate("status", "--json")).stdout) as {
+        listeners: string[];
+      };
+      service.port = Number(/:(\d+)$/.exec(listeners[0] ?? "")?.[1]);
+    }
+    return service;
+  }
+
+  kstate(...args: string[]): Promise<CommandResult> {
+    return kstate(this.directory, ...args);
+  }
+
+  /** Updates to the same fixture with other environment variables. */
+  update(env: Record<string, string> = {}, ...options: string[]): Promise<CommandResult> {
+    return this.kstate(
+      "update",
+      ...Object.entries(env).flatMap(([key, value]) => ["--env", `${key}=${value}`]),
+      ...options,
+    );
+  }
+
+  /** Begins the same update as {@link update}, to watch it. */
+  startUpdate(...options: string[]): ChildOutput {
+    return startKstate(this.directory, ["update", ...options]);
+  }
+
+  /** GETs a path over one keep-alive connection. */
+  get(path: string): Promise<Answer> {
+    return this.#get(path, this.#agents[0]!);
+  }
+
+  /** GETs a path over a second keep-alive connection. */
+  other(path: string): Promise<Answer> {
+    return this.#get(path, this.#agents[1]!);
+  }
+
+  #get(path: string, agent: Agent): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const request = get({ port: this.port, host: "127.0.0.1", path, agent }, (response) => {
+        let text = "";
+        const connection = response.socket.localPort ?? 0;
+        response.setEncoding("utf8");
+        response.on("data", (chunk: string) => {
+          text += chunk;
+        });
+        response.once("end", () =>
+          resolve({ body: text.startsWith("{") ? JSON.parse(text) : { text }, connection }),
+        );
+      });
+      request.once("error", reject);
+    });
+  }
+
+  /** Opens a WebSocket; it is ended with the test. */
+  async openWebSocket(t: TestContext): Promise<Client> {
+    const socket = new WebSocket(`ws://127.0.0.1:${this.port}/`);
+    t.after(() => socket.terminate());
+    await once(socket, "open");
+    return new Client(socket);
+  }
+}
+
+/** A WebSocket whose messages are taken one by one. */
+export class Client {
+  readonly socket: WebSocket;
+  readonly #messages: string[] = [];
+  #waiting: (() => void) | undefined;
+  closed: { code: number; reason: string } | undefined;
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on("message", (data) => {
+      this.#messages.push(String(data));
+      this.#waiting?.();
+    });
+    socket.on("close", (code, reason) => {
+      this.closed = { code, reason: String(reason) };
+      this.#waiting?.();
+    });
+  }
+
+  /** The next message; fails when the connection closes instead. */
+  async next(): Promise<string> {
+    while (this.#messages.length === 0) {
+      if (this.closed !== undefined) throw new Error(`closed with ${this.closed.code} ${this.closed.reason}`);
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    }
+    return this.#messages.shift()!;
+  }
+
+  /** Sends a message and takes the next one. */
+  ask(text: string): Promise<string> {
+    this.socket.send(text);
+    return this.next();
+  }
+}
