@@ -66,8 +66,10 @@ export abstract class Arena<P extends Player, L extends ChatLine> {
   /** Begins the timers: what is due is in the state, so they go on where another program's timers ended. */
   start(): void {
     const nowMs = Date.now();
-    for (const room of this.state.rooms.values()) {
-      if (room.roundEndsAt === 0) room.roundEndsAt = nowMs + ROUND_MS;
+    const rooms = [...this.state.rooms.values()];
+    for (const [index, room] of rooms.entries()) {
+      // The first rounds are of different lengths, so that not all rooms end theirs at once.
+      if (room.roundEndsAt === 0) room.roundEndsAt = nowMs + Math.ceil((ROUND_MS * (index + 1)) / rooms.length);
       this.#alarm.set(room.roundEndsAt);
       for (const { respawnAt } of room.players.values()) if (respawnAt !== null) this.#alarm.set(respawnAt);
     }
@@ -91,11 +93,11 @@ export abstract class Arena<P extends Player, L extends ChatLine> {
     this.state.rooms.get(room)?.players.delete(playerId);
   }
 
-  /** One step; returns where the player is. Who was tagged has to wait. */
-  move(playerId: number, roomName: string, dx: number, dy: number): Player {
+  /** One step; returns the player and the coin of the room. Who was tagged has to wait. */
+  move(playerId: number, roomName: string, dx: number, dy: number): { player: Player; coin: Room["coin"] } {
     const room = this.state.rooms.get(roomName)!;
     const player = room.players.get(playerId)!;
-    if (player.respawnAt !== null) return player;
+    if (player.respawnAt !== null) return { player, coin: room.coin };
     player.x = clamp(player.x + dx);
     player.y = clamp(player.y + dy);
     if (isNear(player, room.coin)) {
@@ -110,7 +112,7 @@ export abstract class Arena<P extends Player, L extends ChatLine> {
       this.onTag(other);
       this.#alarm.set(other.respawnAt);
     }
-    return player;
+    return { player, coin: room.coin };
   }
 
   /** Says something to everybody in a room. */

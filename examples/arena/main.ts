@@ -65,9 +65,11 @@ async function runArena({ clients, seconds, json }: Options, undo: (() => unknow
   const after = await get<Champions>(address, "/champions");
   await phase("2 → 3 broken", { outcome: "failed", version: 2 }, update(3));
 
-  const carried = after.champions.slice(0, before.champions.length);
-  if (JSON.stringify(carried) !== JSON.stringify(before.champions))
-    problems.push(`of ${before.champions.length} champions the rollback has lost some`);
+  const carried = before.champions.filter((champion, index) =>
+    isSame(champion, after.champions[index]),
+  ).length;
+  if (carried < before.champions.length)
+    problems.push(`rollback: ${before.champions.length - carried} champions of version 2 lost`);
   const { posts } = (await load.ask("count")) as Counts;
   const { posts: kept } = await get<{ posts: number }>(address, "/digest");
   if (kept !== posts) problems.push(`the arena counts ${kept} posts, its clients ${posts}`);
@@ -77,11 +79,15 @@ async function runArena({ clients, seconds, json }: Options, undo: (() => unknow
 
   console.log(`\n${table(phases)}\n`);
   console.log(
-    `${before.champions.length} champions, which version 1 does not know, were carried through the rollback.`,
+    `${carried} of ${before.champions.length} champions, which version 1 does not know, were there again after the rollback.`,
   );
   if (json !== undefined) writeFileSync(json, JSON.stringify({ phases, problems }, null, 2));
   if (problems.length > 0) console.log(`\nOutput of the programs:\n${service.log()}`);
   return problems;
+}
+
+function isSame(one: object, other: object | undefined): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 function sentence({ title, update, probe, counts }: Phase): string {
@@ -116,7 +122,10 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const undo: (() => unknown)[] = [];
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.once(signal, () => void end(undo).then(() => process.exit(1)));
+    process.once(signal, () => {
+      console.log(`interrupted by ${signal}: ending what was started`);
+      void end(undo).then(() => process.exit(1));
+    });
   }
   try {
     const problems = await runArena(options, undo);

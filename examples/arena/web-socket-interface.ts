@@ -61,8 +61,8 @@ function answer<P extends Player, L extends ChatLine>(
 ): object {
   switch (type) {
     case "move": {
-      const { x, y, score } = arena.move(me.playerId, me.room, Number(dx) || 0, Number(dy) || 0);
-      return { type: "moved", x, y, score };
+      const { player, coin } = arena.move(me.playerId, me.room, Number(dx) || 0, Number(dy) || 0);
+      return { type: "moved", x: player.x, y: player.y, score: player.score, coin };
     }
     case "chat":
       arena.say(me.room, String(me.playerId), cleanText(text, 160));

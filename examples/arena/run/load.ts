@@ -72,10 +72,9 @@ async function play(): Promise<void> {
 }
 
 function act(player: Player, index: number, round: number): void {
-  const step = { type: "move", dx: 8 * Math.random() - 4, dy: 8 * Math.random() - 4 };
   if ((round + index) % 40 === 0) player.send({ type: "chat", text: `hello number ${round}` });
-  else if (index % 20 === 0) player.sendInParts(step, 5);
-  else player.send(step);
+  else if (index % 20 === 0) player.sendInParts(player.step, 5);
+  else player.send(player.step);
 }
 
 async function visit(requester: Requester, index: number): Promise<void> {

@@ -2,14 +2,22 @@ import { once } from "node:events";
 import { WebSocket } from "ws";
 import { Sequence } from "./sequence.ts";
 
-interface ServerMessage {
+interface Place {
+  readonly x: number;
+  readonly y: number;
+}
+
+interface ServerMessage extends Partial<Place> {
   /** The server's number of the message. */
   readonly n: number;
   /** The number of ours that it answers. */
   readonly to?: number;
   readonly received?: number;
   readonly pid?: number;
+  readonly coin?: Place;
 }
+
+const STEP = 8;
 
 /** One client of the arena: it numbers what it sends, and checks the numbers of what comes. */
 export class Player {
@@ -20,6 +28,7 @@ export class Player {
   #received = 0;
   #miscounted = 0;
   #closing = false;
+  #step = { dx: 0, dy: 0 };
   closed = false;
   /** Called with each answer. */
   onAnswer: (message: ServerMessage) => void = () => {};
@@ -51,12 +60,18 @@ export class Player {
     setTimeout(() => this.#webSocket.send(text.slice(9), { fin: true }), pauseMs);
   }
 
+  /** A move towards the coin, as far as we know where it is. */
+  get step(): object {
+    return { type: "move", ...this.#step };
+  }
+
   #receive(message: ServerMessage): void {
     this.#received += 1;
     this.#messages.add(message.n);
     if (message.to === undefined) return;
     this.#answers.add(message.to);
     if (message.received !== message.to) this.#miscounted += 1;
+    if (message.coin !== undefined) this.#step = stepTo(message.coin, message as Place);
     this.onAnswer(message);
   }
 
@@ -81,4 +96,9 @@ export class Player {
     this.#closing = true;
     this.#webSocket.terminate();
   }
+}
+
+function stepTo(coin: Place, { x, y }: Place): { dx: number; dy: number } {
+  const bounded = (way: number): number => Math.max(-STEP, Math.min(STEP, way));
+  return { dx: bounded(coin.x - x), dy: bounded(coin.y - y) };
 }
