@@ -69,7 +69,8 @@ export abstract class Arena<P extends Player, L extends ChatLine> {
     const rooms = [...this.state.rooms.values()];
     for (const [index, room] of rooms.entries()) {
       // The first rounds are of different lengths, so that not all rooms end theirs at once.
-      if (room.roundEndsAt === 0) room.roundEndsAt = nowMs + Math.ceil((ROUND_MS * (index + 1)) / rooms.length);
+      if (room.roundEndsAt === 0)
+        room.roundEndsAt = nowMs + Math.ceil((ROUND_MS * (index + 1)) / rooms.length);
       this.#alarm.set(room.roundEndsAt);
       for (const { respawnAt } of room.players.values()) if (respawnAt !== null) this.#alarm.set(respawnAt);
     }
