@@ -12,6 +12,7 @@ import { get, type Phase, runPhase, type Stage } from "./run/phase.ts";
 import { Service } from "./run/service.ts";
 import { table } from "./run/table.ts";
 import { Task } from "./run/task.ts";
+import { Undo } from "./run/undo.ts";
 import { type Expectation, problemsOf } from "./run/verdict.ts";
 
 const KEEP_ALIVE_CONNECTIONS = 16;
@@ -25,18 +26,18 @@ interface Champions {
 }
 
 /** Runs all phases; the result is what was wrong, in sentences. */
-async function runArena({ clients, seconds, json }: Options, undo: (() => unknown)[]): Promise<string[]> {
+async function runArena({ clients, seconds, json }: Options, undo: Undo): Promise<string[]> {
   const directory = mkdtempSync(join(tmpdir(), "kstate-arena-"));
-  undo.push(() => rmSync(directory, { recursive: true }));
+  undo.add(() => rmSync(directory, { recursive: true }));
   const service = new Service(directory, program(1));
-  undo.push(() => service.end());
+  undo.add(() => service.end());
   const address = await service.serving();
   say(`version 1 serves on ${address}`);
 
   const load = new Task("load.js", [address, String(clients), String(KEEP_ALIVE_CONNECTIONS)]);
-  undo.push(() => load.end());
+  undo.add(() => load.end());
   const probe = new Task("probe.js", [address]);
-  undo.push(() => probe.end());
+  undo.add(() => probe.end());
   const { webSockets, keepAlive } = (await load.ask("connect")) as Counts;
   await probe.ask("connect");
   say(
@@ -101,17 +102,6 @@ function sentence({ title, update, probe, counts }: Phase): string {
   );
 }
 
-/** Ends in reverse what was started, whatever fails meanwhile. */
-async function end(undo: (() => unknown)[]): Promise<void> {
-  for (const step of undo.splice(0).reverse()) {
-    try {
-      await step();
-    } catch (error) {
-      console.error(`cleaning up: ${(error as Error).message}`);
-    }
-  }
-}
-
 async function main(args: readonly string[]): Promise<number> {
   let options: Options;
   try {
@@ -120,11 +110,11 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`${(error as Error).message}\n${usage}`);
     return 2;
   }
-  const undo: (() => unknown)[] = [];
+  const undo = new Undo();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.once(signal, () => {
       console.log(`interrupted by ${signal}: ending what was started`);
-      void end(undo).then(() => process.exit(1));
+      void undo.end().then(() => process.exit(1));
     });
   }
   try {
@@ -133,10 +123,10 @@ async function main(args: readonly string[]): Promise<number> {
     if (problems.length === 0) console.log("Nothing was lost, doubled or refused.");
     return problems.length === 0 ? 0 : 1;
   } catch (error) {
-    console.log(`FAILED ${(error as Error).message}`);
+    if (!undo.ended) console.log(`FAILED ${(error as Error).message}`);
     return 1;
   } finally {
-    await end(undo);
+    await undo.end();
   }
 }
 

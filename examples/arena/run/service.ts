@@ -20,7 +20,6 @@ export class Service {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #logFile: string;
   readonly #supervisor: ChildProcess;
-  #programPid: number | undefined;
 
   /** Starts it; the output of the programs goes to a file in `directory`. */
   constructor(directory: string, program: string) {
@@ -47,10 +46,9 @@ export class Service {
       if (this.#ended) throw new Error(`the service ended:\n${this.log()}`);
       if (exitCode !== 0) continue;
       const { program, listeners } = JSON.parse(output) as {
-        program: { pid: number; phase: string };
+        program: { phase: string };
         listeners: string[];
       };
-      this.#programPid = program.pid;
       if (program.phase === "serving") return listeners[0]!;
     }
   }
@@ -72,19 +70,13 @@ export class Service {
     return readFileSync(this.#logFile, "utf8");
   }
 
-  set programPid(pid: number) {
-    this.#programPid = pid;
-  }
-
   /** Ends it, one way or another. */
   async end(): Promise<void> {
     if (this.#ended) return;
     const exited = once(this.#supervisor, "exit");
     const { exitCode } = await this.command("stop");
-    if (exitCode !== 0) {
-      this.#supervisor.kill("SIGKILL");
-      if (this.#programPid !== undefined) process.kill(this.#programPid, "SIGKILL");
-    }
+    // A supervisor that does not answer yet understands SIGTERM: it ends its program, too.
+    if (exitCode !== 0) this.#supervisor.kill("SIGTERM");
     await exited;
   }
 }
