@@ -73,7 +73,11 @@ function updateResult({ output, errors }: CommandResult): UpdateResult {
 
 /** Reads one page of the arena. */
 export async function get<T>(address: string, path: string): Promise<T> {
-  const response = await fetch(`http://${address}${path}`, { headers: { connection: "close" } });
+  const response = await fetch(`http://${address}${path}`, { headers: { connection: "close" } }).catch(
+    (error: Error) => {
+      throw new Error(`GET ${path}: ${(error.cause as Error | undefined)?.message ?? error.message}`);
+    },
+  );
   if (!response.ok) throw new Error(`GET ${path}: status ${response.status}`);
   return (await response.json()) as T;
 }

@@ -1,4 +1,4 @@
-/** The table at the end of a run. */
+/** What came of the phases, for people. */
 import type { Phase } from "./phase.ts";
 
 type Cell = string | number;
@@ -53,4 +53,18 @@ function row({ title, update, probe, counts, digest }: Phase): Cell[] {
 
 function text(cell: Cell): string {
   return typeof cell === "number" ? cell.toLocaleString("en") : cell;
+}
+
+/** What came of one phase, in a line. */
+export function sentence({ title, update, probe, counts }: Phase): string {
+  if (update === null) {
+    const [median, longest] = [probe.medianGapMs.toFixed(2), probe.longestGapMs.toFixed(1)];
+    return `${title}: an answer every ${median} ms, longest gap ${longest} ms`;
+  }
+  if (update.figures === undefined) return `${title}: refused, the arena goes on: ${update.error?.message}`;
+  const { streamBytes, httpConnections, webSockets } = update.figures;
+  return (
+    `${title}: blackout ${probe.blackoutMs?.toFixed(1)} ms; moved ${streamBytes} bytes, ${httpConnections} HTTP ` +
+    `connections, ${webSockets} WebSockets; ${counts.lost} messages lost, ${counts.failed} requests failed`
+  );
 }
