@@ -66,6 +66,8 @@ export {
 } from "./description/index.ts";
 export { type ErrorCode, type ErrorDetails, isKstateError, KstateError, type Place } from "./error/index.ts";
 export {
+  type BlockReason,
+  type CarriedReport,
   type IgnoredEntry,
   type InstanceId,
   type InstanceName,

@@ -1,5 +1,6 @@
 import { type FieldList, fieldModels } from "./field.ts";
 import type { FieldsState, Flat, SubsectionsState } from "./infer.ts";
+import { target } from "./kernel-kinds.ts";
 import type { Check, Description, FieldModel, Hooks, LoadInfo } from "./model.ts";
 import { validateDescription } from "./validate.ts";
 
@@ -17,8 +18,8 @@ export interface StateOptions<Fields extends FieldList, Subsections extends read
   readonly fields: Fields;
   /** Descriptions of further fields of the same object, which old readers ignore. None unless given. */
   readonly subsections?: Subsections;
-  /** Descriptions whose instances are loaded before those of this one. */
-  readonly after?: readonly Description[];
+  /** Descriptions whose instances are loaded before those of this one. A circle is an error on `register`. */
+  readonly after?: readonly (Description | (() => Description))[];
   /** Before a save: bring the object into a state that can be saved. */
   readonly preSave?: (state: State) => void;
   /** After a save, whether it succeeded or not, if `preSave` succeeded. */
@@ -67,7 +68,7 @@ class StateDescription implements Description {
   readonly subsections: readonly Description[];
   readonly hooks: Hooks;
   readonly checks: readonly Check[];
-  readonly after: readonly Description[];
+  readonly after: readonly (() => Description)[];
 
   constructor(options: StateOptions<FieldList, readonly Description[], unknown>) {
     this.name = options.name;
@@ -78,7 +79,7 @@ class StateDescription implements Description {
     this.subsections = Object.freeze([...(options.subsections ?? [])]);
     this.hooks = hooksOf(options);
     this.checks = options.check === undefined ? [] : [{ predicate: options.check[0], why: options.check[1] }];
-    this.after = Object.freeze([...(options.after ?? [])]);
+    this.after = Object.freeze((options.after ?? []).map(target));
     Object.freeze(this);
   }
 

@@ -36,12 +36,14 @@ export { isSameLayout, kindText, layoutLines } from "./layout.ts";
 export {
   type DescriptionRecord,
   type FieldRecord,
+  hasReferences,
   type KindRecord,
   type LockRecord,
   lockHash,
   lockRecord,
   lockText,
   lockTextHash,
+  recordClosure,
 } from "./lock-record.ts";
 export type * from "./model.ts";
 export { assertSameLayout, negotiate, unwritableField, type VersionIds } from "./negotiate.ts";

@@ -20,6 +20,8 @@ export interface DescriptionRecord {
   readonly fields: readonly FieldRecord[];
   /** Names of the subsections. */
   readonly subsections: readonly string[];
+  /** Whether it was registered itself, not only as part of others. */
+  readonly section?: true;
   /** Whether `needed` may leave it out. */
   readonly needed?: true;
 }
@@ -57,7 +59,10 @@ export interface KindRecord {
 
 /** The lock record of descriptions and all that they contain. */
 export function lockRecord(descriptions: Iterable<Description>): LockRecord {
-  const records = [...reachable(descriptions)].map(descriptionRecord);
+  const sections = new Set(descriptions);
+  const records = [...reachable(sections)].map((description) =>
+    descriptionRecord(description, sections.has(description)),
+  );
   records.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
   return { format: 1, descriptions: records };
 }
@@ -65,6 +70,43 @@ export function lockRecord(descriptions: Iterable<Description>): LockRecord {
 /** The SHA-256 of a lock record, in hex. Equal hashes mean equal descriptions. */
 export function lockHash(record: LockRecord): string {
   return lockTextHash(utf8ToBytes(lockText(record)));
+}
+
+/** The records of a description and of all that it contains, as far as they are known. */
+export function recordClosure(
+  name: string,
+  records: ReadonlyMap<string, DescriptionRecord>,
+): readonly DescriptionRecord[] {
+  const names = new Set([name]);
+  const found: DescriptionRecord[] = [];
+  for (const next of names) {
+    const record = records.get(next);
+    if (record === undefined) continue;
+    found.push(record);
+    for (const subsection of record.subsections) names.add(subsection);
+    for (const field of record.fields) addNames(field.kind, names);
+  }
+  return found;
+}
+
+function addNames(kind: KindRecord, names: Set<string>): void {
+  if (kind.of !== undefined) names.add(kind.of);
+  for (const nested of [kind.element, kind.key, kind.value])
+    if (nested !== undefined) addNames(nested, names);
+  for (const field of kind.fields ?? []) addNames(field.kind, names);
+  for (const variant of kind.variants ?? []) for (const field of variant.fields) addNames(field.kind, names);
+}
+
+/** Whether any field of these records is a `ref`, whose numbers mean something only beside their section. */
+export function hasReferences(records: readonly DescriptionRecord[]): boolean {
+  return records.some(({ fields }) => fields.some(({ kind }) => isReference(kind)));
+}
+
+function isReference(kind: KindRecord): boolean {
+  if (kind.kind === "ref") return true;
+  const nested = [kind.element, kind.key, kind.value].filter((inner) => inner !== undefined);
+  const fields = [...(kind.fields ?? []), ...(kind.variants ?? []).flatMap((variant) => variant.fields)];
+  return nested.some(isReference) || fields.some((field) => isReference(field.kind));
 }
 
 /** The hash of a lock record's text as it stands, whoever wrote it. */
@@ -85,7 +127,7 @@ function canonical(value: unknown): string {
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
 }
 
-function descriptionRecord(description: Description): DescriptionRecord {
+function descriptionRecord(description: Description, isSection: boolean): DescriptionRecord {
   return {
     name: description.name,
     id: description.id,
@@ -93,6 +135,7 @@ function descriptionRecord(description: Description): DescriptionRecord {
     minVersionId: description.minVersionId,
     fields: description.fields.map(fieldRecord),
     subsections: description.subsections.map(({ name }) => name),
+    ...(isSection ? { section: true } : {}),
     ...(description.hooks.needed === undefined ? {} : { needed: true }),
   };
 }

@@ -112,7 +112,8 @@ export interface Description<State = unknown> {
   readonly subsections: readonly Description[];
   readonly hooks: Hooks;
   readonly checks: readonly Check[];
-  readonly after: readonly Description[];
+  /** Whose instances are loaded before; a function where the description is defined later. */
+  readonly after: readonly (() => Description)[];
   /** `player@3`. */
   toString(): string;
   readonly [stateType]?: State;

@@ -20,7 +20,10 @@ export function parseLockRecord(text: string): LockRecord {
 }
 
 function descriptionOf(json: unknown): DescriptionRecord {
-  const { name, id, versionId, minVersionId, fields, subsections, needed } = members(json, "a description");
+  const { name, id, versionId, minVersionId, fields, subsections, section, needed } = members(
+    json,
+    "a description",
+  );
   return {
     name: string(name, "a name"),
     id: integer(id, "an id"),
@@ -28,6 +31,7 @@ function descriptionOf(json: unknown): DescriptionRecord {
     minVersionId: integer(minVersionId, "a minVersionId"),
     fields: array(fields, "fields").map((field) => fieldOf(field, 0)),
     subsections: array(subsections, "subsections").map((item) => string(item, "a name")),
+    ...(section === true ? { section: true } : {}),
     ...(needed === true ? { needed: true } : {}),
   };
 }

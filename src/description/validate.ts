@@ -34,7 +34,7 @@ function failing(description: Description): Fail {
   };
 }
 
-function checkHead({ name, id, versionId, minVersionId, after }: Description, fail: Fail): void {
+function checkHead({ name, id, versionId, minVersionId }: Description, fail: Fail): void {
   if (typeof name !== "string" || !namePattern.test(name) || name.length > 255) {
     fail(null, "name must be 1 to 255 letters, digits and _ . / - and must not begin with a digit");
   }
@@ -47,7 +47,6 @@ function checkHead({ name, id, versionId, minVersionId, after }: Description, fa
       `minVersionId ${minVersionId} is above versionId ${versionId}; raise versionId or lower minVersionId`,
     );
   }
-  if (after.some((other) => typeof other?.name !== "string")) fail(null, "after must list descriptions");
 }
 
 function checkNumber(value: number, what: string, fail: Fail): void {

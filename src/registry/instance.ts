@@ -14,14 +14,17 @@ export interface Instance {
   readonly isOptional: boolean;
 }
 
+/** All instances of a description, in a map of the program's own. */
+export interface Collection {
+  readonly description: Description;
+  readonly objects: Map<InstanceId, object>;
+  readonly create: (instanceId: InstanceId) => object;
+}
+
 /** An instance in reports and messages. */
 export interface InstanceName {
   readonly description: string;
   readonly instanceId: InstanceId;
-}
-
-export function nameOf({ description, instanceId }: Instance): InstanceName {
-  return { description: description.name, instanceId };
 }
 
 /** `room`, `room#123`, `room#"lobby"`: the beginning of every path. */

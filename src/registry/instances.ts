@@ -1,20 +1,23 @@
 import { type Description, picture, reachable } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import type { Crc32 } from "../stream/index.ts";
-import { type Instance, type InstanceId, instanceText } from "./instance.ts";
+import { type Collection, type Instance, type InstanceId, instanceText } from "./instance.ts";
+import { loadRanks } from "./order.ts";
+import { freeId } from "./wire-ids.ts";
 
-/** The instances of one description. */
+/** The instances of one description: registered one by one, or all of a map. */
 interface Group {
   readonly description: Description;
   readonly byWireId: Map<number, Instance>;
   readonly byKey: Map<string, Instance>;
+  readonly collection: Collection | undefined;
 }
 
 /** What is registered, in the order of registration. */
 export class Instances {
   readonly #crc32: Crc32;
   readonly #groups = new Map<number, Group>();
-  readonly #all = new Set<Instance>();
+  #order = new Set<Instance | Collection>();
   /** Every description that is registered or part of one that is, by id and by name. */
   #byId = new Map<number, Description>();
   #byName = new Map<string, Description>();
@@ -23,12 +26,27 @@ export class Instances {
     this.#crc32 = crc32;
   }
 
-  [Symbol.iterator](): IterableIterator<Instance> {
-    return this.#all.values();
+  /** Instances that were registered one by one. */
+  *single(): IterableIterator<Instance> {
+    for (const item of this.#order) if ("object" in item) yield item;
+  }
+
+  collections(): Collection[] {
+    return [...this.#order].filter((item) => "objects" in item);
+  }
+
+  /** All instances, those of collections included; `isCarried` says which ids are not free. */
+  *all(isCarried: (id: number, wireId: number) => boolean = () => false): IterableIterator<Instance> {
+    for (const item of this.#order) {
+      if ("object" in item) yield item;
+      else yield* this.#expand(item, isCarried);
+    }
   }
 
   get size(): number {
-    return this.#all.size;
+    let size = 0;
+    for (const item of this.#order) size += "object" in item ? 1 : item.objects.size;
+    return size;
   }
 
   /** Registered descriptions, without those inside them. */
@@ -39,6 +57,15 @@ export class Instances {
   /** The registered description with that id. */
   descriptionOf(id: number): Description | undefined {
     return this.#groups.get(id)?.description;
+  }
+
+  /** The description of that name, registered or part of one that is. */
+  named(name: string): Description | undefined {
+    return this.#byName.get(name);
+  }
+
+  collectionOf(id: number): Collection | undefined {
+    return this.#groups.get(id)?.collection;
   }
 
   find(description: Description, instanceId: InstanceId): Instance | undefined {
@@ -58,44 +85,52 @@ export class Instances {
   }
 
   /** Whether the description is the first of its kind, so that the lock record changes. */
-  add(description: Description, object: object, instanceId: InstanceId, isOptional: boolean): boolean {
+  add(
+    description: Description,
+    object: object,
+    instanceId: InstanceId,
+    isOptional: boolean,
+    isCarried: (wireId: number) => boolean,
+  ): boolean {
     if (typeof object !== "object" || object === null) {
       throw new TypeError(`register(${description.name}): expected an object, got ${picture(object)}`);
     }
     assertInstanceId(description, instanceId);
     const known = this.#groups.get(description.id);
-    if (known?.description !== description) this.#assertNoConflict(description);
-    const group = known ?? { description, byWireId: new Map(), byKey: new Map() };
+    const group = this.#groupFor(description, undefined);
+    if (group.collection !== undefined) throw exists(description, instanceId);
     const taken =
       typeof instanceId === "string" ? group.byKey.get(instanceId) : group.byWireId.get(instanceId);
     if (taken !== undefined && taken.instanceId === instanceId) throw exists(description, instanceId);
-    const wireId = typeof instanceId === "string" ? this.#wireIdOf(instanceId, group) : instanceId;
-    if (taken !== undefined) this.#move(taken, group);
-    const instance = { description, object, instanceId, wireId, isOptional };
+    const wireId = typeof instanceId === "string" ? this.#freeId(instanceId, group, isCarried) : instanceId;
+    if (taken !== undefined) this.#move(taken, group, isCarried);
+    const instance: Instance = { description, object, instanceId, wireId, isOptional };
     group.byWireId.set(wireId, instance);
     if (typeof instanceId === "string") group.byKey.set(instanceId, instance);
-    this.#all.add(instance);
-    if (known !== undefined) return false;
-    this.#groups.set(description.id, group);
-    this.#index(description);
-    return true;
+    this.#order.add(instance);
+    return known === undefined;
+  }
+
+  addCollection(collection: Collection): void {
+    const { description } = collection;
+    if (this.#groups.get(description.id)?.description === description) throw exists(description, "*");
+    this.#groupFor(description, collection);
+    this.#order.add(collection);
   }
 
   /** Whether that was the last one of its description. */
   remove(description: Description, instanceId: InstanceId): boolean {
-    const instance = this.find(description, instanceId);
-    if (instance === undefined) {
-      throw new KstateError(
-        "NOT_REGISTERED",
-        `unregister: ${instanceText(description.name, instanceId)} is not registered`,
-        { description: description.name, instanceId: String(instanceId) },
-      );
+    const group = this.#groups.get(description.id);
+    if (group?.collection !== undefined && group.description === description) {
+      this.#order.delete(group.collection);
+    } else {
+      const instance = this.find(description, instanceId);
+      if (group === undefined || instance === undefined) throw notRegistered(description, instanceId);
+      group.byWireId.delete(instance.wireId);
+      if (typeof instanceId === "string") group.byKey.delete(instanceId);
+      this.#order.delete(instance);
+      if (group.byWireId.size > 0) return false;
     }
-    const group = this.#groups.get(description.id)!;
-    group.byWireId.delete(instance.wireId);
-    if (typeof instanceId === "string") group.byKey.delete(instanceId);
-    this.#all.delete(instance);
-    if (group.byWireId.size > 0) return false;
     this.#groups.delete(description.id);
     this.#byId = new Map();
     this.#byName = new Map();
@@ -103,37 +138,59 @@ export class Instances {
     return true;
   }
 
-  /** CRC-32 of the key as int32, as the kernel's own users do; the next free one if that is taken. */
-  #wireIdOf(key: string, group: Group): number {
-    let wireId = this.#crc32(new TextEncoder().encode(key)) | 0;
-    while (group.byWireId.has(wireId)) wireId = (wireId + 1) | 0;
-    return wireId;
+  *#expand(
+    { description, objects }: Collection,
+    isCarried: (id: number, wireId: number) => boolean,
+  ): IterableIterator<Instance> {
+    const taken = new Set<number>();
+    for (const instanceId of objects.keys()) {
+      assertInstanceId(description, instanceId);
+      if (typeof instanceId === "number") taken.add(instanceId);
+    }
+    for (const [instanceId, object] of objects) {
+      const isTaken = (wireId: number) => taken.has(wireId) || isCarried(description.id, wireId);
+      const wireId = typeof instanceId === "number" ? instanceId : freeId(instanceId, this.#crc32, isTaken);
+      taken.add(wireId);
+      yield { description, object, instanceId, wireId, isOptional: true };
+    }
+  }
+
+  #groupFor(description: Description, collection: Collection | undefined): Group {
+    const known = this.#groups.get(description.id);
+    if (known?.description === description) return known;
+    this.#assertNoConflict(description);
+    loadRanks([...this.descriptions(), description]);
+    const group: Group = { description, byWireId: new Map(), byKey: new Map(), collection };
+    this.#groups.set(description.id, group);
+    this.#index(description);
+    return group;
+  }
+
+  #freeId(key: string, group: Group, isCarried: (wireId: number) => boolean): number {
+    return freeId(key, this.#crc32, (wireId) => group.byWireId.has(wireId) || isCarried(wireId));
   }
 
   /** A key gives way to a number that was asked for by name. */
-  #move(instance: Instance, group: Group): void {
-    const moved = { ...instance, wireId: this.#wireIdOf(String(instance.instanceId), group) };
+  #move(instance: Instance, group: Group, isCarried: (wireId: number) => boolean): void {
+    const key = String(instance.instanceId);
+    const moved = { ...instance, wireId: this.#freeId(key, group, isCarried) };
     group.byWireId.set(moved.wireId, moved);
-    group.byKey.set(String(instance.instanceId), moved);
-    const order = [...this.#all];
-    this.#all.clear();
-    for (const other of order) this.#all.add(other === instance ? moved : other);
+    group.byKey.set(key, moved);
+    this.#order = new Set([...this.#order].map((item) => (item === instance ? moved : item)));
   }
 
   #assertNoConflict(description: Description): void {
-    for (const own of reachable([description])) {
-      const other = [this.#byId.get(own.id), this.#byName.get(own.name)].find(
-        (candidate) => candidate !== undefined && candidate !== own,
-      );
-      if (other !== undefined) throw conflict(own, other);
-    }
     const seen = new Map<number | string, Description>();
     for (const own of reachable([description])) {
-      for (const mark of [own.id, own.name]) {
-        const other = seen.get(mark);
-        if (other !== undefined) throw conflict(own, other);
-        seen.set(mark, own);
-      }
+      const others = [
+        this.#byId.get(own.id),
+        this.#byName.get(own.name),
+        seen.get(own.id),
+        seen.get(own.name),
+      ];
+      const other = others.find((candidate) => candidate !== undefined && candidate !== own);
+      if (other !== undefined) throw conflict(own, other);
+      seen.set(own.id, own).set(own.name, own);
     }
   }
 
@@ -145,8 +202,9 @@ export class Instances {
   }
 }
 
-function assertInstanceId(description: Description, instanceId: InstanceId): void {
-  const isKey = typeof instanceId === "string" && instanceId !== "" && instanceId.length <= 4096;
+export function assertInstanceId(description: Description, instanceId: InstanceId): void {
+  const isText = typeof instanceId === "string" && instanceId !== "" && instanceId.length <= 4096;
+  const isKey = isText && !/\p{Surrogate}/u.test(instanceId);
   const isNumber = typeof instanceId === "number" && (instanceId | 0) === instanceId;
   if (isKey || isNumber) return;
   throw new TypeError(
@@ -155,10 +213,18 @@ function assertInstanceId(description: Description, instanceId: InstanceId): voi
 }
 
 function exists(description: Description, instanceId: InstanceId): KstateError {
-  const text = instanceText(description.name, instanceId);
+  const text = instanceId === "*" ? description.name : instanceText(description.name, instanceId);
   return new KstateError(
     "INSTANCE_EXISTS",
     `register: ${text} is registered already; unregister it first or choose another instance id`,
+    { description: description.name, instanceId: String(instanceId) },
+  );
+}
+
+function notRegistered(description: Description, instanceId: InstanceId): KstateError {
+  return new KstateError(
+    "NOT_REGISTERED",
+    `unregister: ${instanceText(description.name, instanceId)} is not registered`,
     { description: description.name, instanceId: String(instanceId) },
   );
 }

@@ -1,6 +1,7 @@
 /**
  * Loading in two passes. The first reads and checks everything and changes nothing; the second puts the values
- * into the registered objects. If anything throws in the second, the objects are put back as they were.
+ * into the registered objects, in the order that `after` asks for, then calls `postLoad`. If anything throws in the
+ * second, the objects are put back as they were.
  */
 
 import { type Description, picture } from "../description/index.ts";
@@ -10,18 +11,23 @@ import {
   type Decoded,
   Decoder,
   type DueCall,
+  type EntryHeader,
   type SectionHeaders,
   Snapshot,
 } from "../stream/index.ts";
-import { type InstanceId, instanceText } from "./instance.ts";
-import type { LoadReport, ReportBuilder } from "./report.ts";
-import type { Source } from "./source.ts";
+import { type Collection, type InstanceId, instanceText } from "./instance.ts";
+import { loadRanks } from "./order.ts";
+import type { ReportBuilder } from "./report.ts";
+import type { SectionSource } from "./source.ts";
 
 /** Where a section goes. */
 export interface Target {
   readonly description: Description;
-  readonly object: object;
   readonly instanceId: InstanceId;
+  /** The object that is there; undefined if it has to be made. */
+  readonly object: object | undefined;
+  /** The collection that it belongs to. */
+  readonly collection?: Collection | undefined;
 }
 
 /** A section that was read and checked. */
@@ -30,17 +36,12 @@ export interface ReadSection {
   readonly decoded: Decoded;
 }
 
-export interface ApplyOptions {
-  /** Whether objects are put back if something throws. */
-  readonly undo: boolean;
-}
-
-/** Reads sections of one stream; everything that was passed over is noted in the report. */
+/** Reads sections of one stream. */
 export class SectionReader {
-  readonly #source: Source;
+  readonly #source: SectionSource;
   readonly #decoder: Decoder;
 
-  constructor(source: Source, report: ReportBuilder) {
+  constructor(source: SectionSource, report: ReportBuilder) {
     this.#source = source;
     this.#decoder = new Decoder(source.bytes, {
       isForeign: source.isForeign,
@@ -53,52 +54,92 @@ export class SectionReader {
   read(
     { section, subsections }: SectionHeaders,
     target: Target,
-    onUnknown: (subsection: SectionHeaders["section"]) => void,
+    onUnknown: (subsection: EntryHeader) => void,
   ): ReadSection {
     const { description } = target;
     const decoder = this.#decoder;
     decoder.trace.start(instanceText(description.name, target.instanceId));
     const decoded = decoder.readSection(description, section.offset);
     decoded.carried = this.#source.noteOf(section)?.carried ?? 0;
-    decoded.subsections = description.subsections.map(() => undefined);
+    if (description.subsections.length > 0)
+      decoded.subsections = description.subsections.map(() => undefined);
     for (const header of subsections) {
       const index = description.subsections.findIndex(({ id }) => id === header.id);
-      if (index < 0) onUnknown(header);
-      else
-        decoded.subsections[index] = decoder.readSubsection(description.subsections[index]!, header.offset);
+      if (index < 0) {
+        onUnknown(header);
+        continue;
+      }
+      const part = decoder.readSubsection(description.subsections[index]!, header.offset);
+      part.carried = this.#source.noteOf(header)?.carried ?? 0;
+      decoded.subsections![index] = part;
     }
+    decoder.finishSection();
     return { target, decoded };
   }
+}
+
+export interface ApplyOptions {
+  /** Whether objects are put back if something throws. */
+  readonly undo: boolean;
+  /** Collections that will hold exactly what the stream has of them. */
+  readonly collections?: readonly Collection[];
 }
 
 /** The second pass. */
 export function applySections(
   sections: readonly ReadSection[],
   report: ReportBuilder,
-  { undo }: ApplyOptions,
-): LoadReport {
+  { undo, collections = [] }: ApplyOptions,
+): void {
   const snapshot = undo ? new Snapshot() : undefined;
-  for (const { target } of sections) snapshot?.add(target.description, target.object);
   const applier = new Applier({ folioAt: (address) => ({ address }) });
-  let current: Target | undefined;
-  let due: DueCall | undefined;
+  const progress: Progress = { target: undefined, due: undefined };
   try {
-    for (const { target, decoded } of sections) {
-      current = target;
-      applier.applySection(decoded, target.object);
+    for (const { target } of sections) {
+      if (target.object !== undefined) snapshot?.add(target.description, target.object);
     }
-    for (due of applier.due) due.call();
+    for (const { objects } of collections) snapshot?.addMap(objects);
+    for (const { target, decoded } of inOrder(sections)) applyOne(applier, target, decoded, progress);
+    for (const collection of collections) fillCollection(collection, sections);
+    for (progress.due of applier.due) progress.due.call();
   } catch (error) {
     snapshot?.restore();
-    throw isKstateError(error) ? error : applyFailed(current!, due, error);
+    throw isKstateError(error) ? error : applyFailed(progress, error);
   }
   for (const { target } of sections) report.restored(target);
   report.kept(applier.kept);
-  return report.done();
 }
 
-function applyFailed(target: Target, due: DueCall | undefined, cause: unknown): KstateError {
-  const path = instanceText(target.description.name, target.instanceId);
+interface Progress {
+  target: Target | undefined;
+  due: DueCall | undefined;
+}
+
+function applyOne(applier: Applier, target: Target, decoded: Decoded, progress: Progress): void {
+  progress.target = target;
+  if (target.object !== undefined) applier.applySection(decoded, target.object);
+  else if (target.collection === undefined) applier.applyNew(decoded);
+  else applier.applyNew(decoded, target.collection.create(target.instanceId));
+}
+
+/** The stream's instances, in its order; others are removed. */
+function fillCollection(collection: Collection, sections: readonly ReadSection[]): void {
+  const { objects } = collection;
+  objects.clear();
+  for (const { target, decoded } of sections) {
+    if (target.collection === collection) objects.set(target.instanceId, decoded.object!);
+  }
+}
+
+function inOrder(sections: readonly ReadSection[]): readonly ReadSection[] {
+  const ranks = loadRanks(new Set(sections.map(({ target }) => target.description)));
+  const rankOf = ({ target }: ReadSection) => ranks.get(target.description)!;
+  return sections.some(({ target }) => target.description.after.length > 0)
+    ? sections.toSorted((a, b) => rankOf(a) - rankOf(b))
+    : sections;
+}
+
+function applyFailed({ target, due }: Progress, cause: unknown): KstateError {
   const reason = `${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`;
   if (due !== undefined) {
     const { hook, description } = due;
@@ -109,10 +150,12 @@ function applyFailed(target: Target, due: DueCall | undefined, cause: unknown): 
       { cause },
     );
   }
+  const { description, instanceId } = target ?? { description: { name: "" }, instanceId: 0 };
+  const path = instanceText(description.name, instanceId);
   return new KstateError(
     "APPLY_FAILED",
     `cannot load ${path}: the object did not take the values: ${reason}; all objects were put back`,
-    { description: target.description.name, path },
+    { description: description.name, path },
     { cause },
   );
 }

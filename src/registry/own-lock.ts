@@ -16,7 +16,25 @@ export interface OwnLock {
 }
 
 export function ownLock(descriptions: Iterable<Description>): OwnLock {
-  const record = lockRecord(descriptions);
+  return formsOf(lockRecord(descriptions));
+}
+
+/**
+ * The record with those of what is carried. Where both have a description, the newer record stands: it knows the
+ * older versions' fields as well.
+ */
+export function withCarried(own: OwnLock, carried: Iterable<DescriptionRecord>): OwnLock {
+  const records = new Map<string, DescriptionRecord>();
+  for (const record of carried) records.set(record.name, record);
+  for (const record of own.record.descriptions) {
+    const other = records.get(record.name);
+    if (other === undefined || other.versionId <= record.versionId) records.set(record.name, record);
+  }
+  const sorted = [...records.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return formsOf({ format: 1, descriptions: sorted });
+}
+
+function formsOf(record: LockRecord): OwnLock {
   return {
     record,
     text: { hash: lockHash(record), bytes: new TextEncoder().encode(lockText(record)) },

@@ -1,14 +1,19 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
 import type { Description, LockRecord, StateOf } from "../description/index.ts";
-import { KstateError } from "../error/index.ts";
-import { ByteWriter, type Crc32, type SectionHeaders } from "../stream/index.ts";
-import { type Instance, type InstanceId, instanceText } from "./instance.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
+import { ByteWriter, type Crc32 } from "../stream/index.ts";
+import { Carried } from "./carried.ts";
+import { claimCarried } from "./claim.ts";
+import type { Collection, InstanceId } from "./instance.ts";
+import { instanceText } from "./instance.ts";
 import { Instances } from "./instances.ts";
-import { applySections, type ReadSection, SectionReader, type Target } from "./load.ts";
-import { type OwnLock, ownLock } from "./own-lock.ts";
+import { applySections, SectionReader, type Target } from "./load.ts";
+import { loadWhole } from "./load-whole.ts";
+import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
-import { blockReasons, type SaveOptions, saveStream } from "./save.ts";
+import { type BlockReason, blockReasons, type SaveOptions, saveStream } from "./save.ts";
 import { Source, type SourceOptions } from "./source.ts";
+import { keyId } from "./wire-ids.ts";
 
 const crc32: Crc32 = (bytes, before = 0) => zlibCrc32(bytes, before);
 
@@ -29,7 +34,10 @@ export interface LoadOptions extends SourceOptions {
 export class Registry {
   readonly #instances = new Instances(crc32);
   readonly #scratch = new ByteWriter();
+  readonly #blocks = new Map<symbol, string>();
+  #carried = new Carried();
   #lock: OwnLock | undefined;
+  #lockWithCarried: OwnLock | undefined;
 
   /** How many instances are registered. */
   get size(): number {
@@ -38,7 +46,8 @@ export class Registry {
 
   /**
    * Registers an object under a description. `instanceId` tells several objects of one description apart: an int32,
-   * or a string key. Throws `INSTANCE_EXISTS` and `DESCRIPTION_CONFLICT`.
+   * or a string key. If a stream that was loaded before had a section for it, the object is filled from that at
+   * once. Throws `INSTANCE_EXISTS`, `DESCRIPTION_CONFLICT`, `ORDER_CYCLE`, and what `load` throws.
    */
   register<D extends Description>(
     description: D,
@@ -46,12 +55,47 @@ export class Registry {
     instanceId: InstanceId = 0,
     { optional = false }: RegisterOptions = {},
   ): void {
-    if (this.#instances.add(description, object, instanceId, optional)) this.#lock = undefined;
+    const isCarried = (wireId: number) => this.#carried.isTaken(description.id, wireId);
+    if (this.#instances.add(description, object, instanceId, optional, isCarried)) this.#forgetLock();
+    try {
+      if (claimCarried(this.#carried, { description, instanceId, object })) this.#lockWithCarried = undefined;
+    } catch (error) {
+      if (this.#instances.remove(description, instanceId)) this.#forgetLock();
+      throw error;
+    }
   }
 
-  /** Forgets an object. Throws `NOT_REGISTERED`. */
+  /**
+   * Registers all objects of a map, now and later: its keys are the instance ids. A load makes the objects that the
+   * map does not have with `create` (by default the description's `create`, or a plain object), and removes those that
+   * the stream does not have.
+   */
+  registerAll<D extends Description, Id extends InstanceId>(
+    description: D,
+    objects: Map<Id, StateOf<D> & object>,
+    create?: (instanceId: Id) => StateOf<D> & object,
+  ): void {
+    const make = create ?? (() => description.hooks.create?.() ?? {});
+    const collection = { description, objects, create: make } as unknown as Collection;
+    this.#instances.addCollection(collection);
+    this.#forgetLock();
+    try {
+      for (const section of [...this.#carried.sections()]) {
+        if (section.id !== description.id) continue;
+        const instanceId = section.key ?? section.wireId;
+        const object = collection.objects.get(instanceId);
+        claimCarried(this.#carried, { description, instanceId, object, collection });
+      }
+    } catch (error) {
+      this.unregister(description);
+      throw error;
+    }
+  }
+
+  /** Forgets an object, or a map of them, and what is carried for it. Throws `NOT_REGISTERED`. */
   unregister(description: Description, instanceId: InstanceId = 0): void {
-    if (this.#instances.remove(description, instanceId)) this.#lock = undefined;
+    if (this.#instances.remove(description, instanceId)) this.#forgetLock();
+    if (this.#carried.dropSubsections(description.id, instanceId)) this.#lockWithCarried = undefined;
   }
 
   /**
@@ -70,7 +114,7 @@ export class Registry {
       this.restore(description, object, instanceId, stream, options);
       return true;
     } catch (error) {
-      if (error instanceof KstateError && error.code === "INSTANCE_NOT_FOUND") return false;
+      if (isKstateError(error, "INSTANCE_NOT_FOUND")) return false;
       this.unregister(description, instanceId);
       throw error;
     }
@@ -78,39 +122,41 @@ export class Registry {
 
   /** Saves all registered objects, in the order of registration. The result is a stream of its own. */
   save(options: SaveOptions = {}): Uint8Array {
-    return saveStream(this.#instances, this.#ownLock(), this.#scratch, crc32, options);
+    const out = options.into === undefined ? this.#scratch : new ByteWriter(options.into);
+    const instances = [...this.#instances.all((id, wireId) => this.#carried.isTaken(id, wireId))];
+    const input = {
+      instances,
+      carried: this.#carried,
+      lock: this.#lockForSave(),
+      blocks: this.#blocks.values(),
+    };
+    saveStream(out, input, crc32, options);
+    return options.into === undefined ? out.written.slice() : out.written;
+  }
+
+  /** Refuses every save with a reason, until the function that it gives is called. */
+  block(reason: string): () => void {
+    const mark = Symbol(reason);
+    this.#blocks.set(mark, reason);
+    return () => void this.#blocks.delete(mark);
   }
 
   /** Why registered objects cannot be saved just now; empty if they can. */
-  blocked(): readonly { readonly description: string; readonly reason: string }[] {
-    return blockReasons(this.#instances);
+  blocked(): readonly BlockReason[] {
+    return blockReasons(this.#instances.all(), this.#blocks.values());
   }
 
   /**
    * Loads a stream into the registered objects, all or nothing: everything is read and checked before anything is
-   * changed.
+   * changed. What is in the stream and not known here is carried: the next save writes it again.
    */
   load(stream: Uint8Array, options: LoadOptions = {}): LoadReport {
     const source = new Source(stream, this.#ownLock(), crc32, options);
-    const report = new ReportBuilder();
-    const reader = new SectionReader(source, report);
-    const found = new Set<Instance>();
-    const unclaimed: string[] = [];
-    const sections: ReadSection[] = [];
-    for (const headers of source.body.sections) {
-      const instance = this.#match(source, headers);
-      if (instance !== undefined) {
-        found.add(instance);
-        sections.push(
-          reader.read(headers, instance, ({ id }) => report.ignored(instance.description.name, id)),
-        );
-      } else if (this.#instances.descriptionOf(headers.section.id) === undefined) {
-        report.ignored(null, headers.section.id);
-      } else unclaimed.push(this.#unclaimedText(source, headers));
-    }
-    if (unclaimed.length > 0) throw unclaimedInstances(unclaimed);
-    this.#accountForOthers(source, found, report);
-    return applySections(sections, report, { undo: options.undo ?? true });
+    const { report, carried } = loadWhole(source, this.#instances, options.undo ?? true);
+    this.#carried = carried;
+    this.#lockWithCarried = undefined;
+    this.#lockForSave();
+    return report;
   }
 
   /** Restores one instance, registered or not: the kernel's `kstate_restore`. Throws `INSTANCE_NOT_FOUND`. */
@@ -122,8 +168,8 @@ export class Registry {
     options: LoadOptions = {},
   ): LoadReport {
     const source = new Source(stream, ownLock([description]), crc32, options);
-    const headers = source.body.sections.find((candidate) =>
-      isOf(source, candidate, description, instanceId),
+    const headers = source.body.sections.find(({ section }) =>
+      isOf(source, section, description, instanceId),
     );
     if (headers === undefined) throw notFound(description, instanceId);
     const report = new ReportBuilder();
@@ -131,7 +177,8 @@ export class Registry {
     const section = new SectionReader(source, report).read(headers, target, ({ id }) =>
       report.ignored(description.name, id),
     );
-    return applySections([section], report, { undo: options.undo ?? true });
+    applySections([section], report, { undo: options.undo ?? true });
+    return report.done();
   }
 
   /** All registered descriptions as plain JSON, those inside them included. Prepared once. */
@@ -144,42 +191,28 @@ export class Registry {
     return this.#lock;
   }
 
-  #match(source: Source, { section }: SectionHeaders): Instance | undefined {
-    const key = source.noteOf(section)?.key;
-    return this.#instances.match(section.id, section.instanceId, key, source.isForeign);
+  #lockForSave(): OwnLock {
+    if (this.#carried.isEmpty) return this.#ownLock();
+    this.#lockWithCarried ??= withCarried(this.#ownLock(), this.#carried.records.values());
+    return this.#lockWithCarried;
   }
 
-  #unclaimedText(source: Source, { section }: SectionHeaders): string {
-    const { name } = this.#instances.descriptionOf(section.id)!;
-    return instanceText(name, source.noteOf(section)?.key ?? section.instanceId);
-  }
-
-  /** Registered instances that the stream does not have. */
-  #accountForOthers(source: Source, found: ReadonlySet<Instance>, report: ReportBuilder): void {
-    const missing: string[] = [];
-    for (const instance of this.#instances) {
-      if (found.has(instance)) continue;
-      const writer = source.writerOf(instance.description);
-      if (source.isForeign || writer?.needed === true || (writer !== undefined && instance.isOptional)) {
-        report.missing(instance);
-      } else if (writer === undefined) report.new(instance);
-      else missing.push(instanceText(instance.description.name, instance.instanceId));
-    }
-    if (missing.length > 0) throw instancesMissing(missing);
+  #forgetLock(): void {
+    this.#lock = undefined;
+    this.#lockWithCarried = undefined;
   }
 }
 
 function isOf(
   source: Source,
-  { section }: SectionHeaders,
+  section: { readonly index: number; readonly id: number; readonly instanceId: number },
   description: Description,
   instanceId: InstanceId,
 ): boolean {
   if (section.id !== description.id) return false;
   const key = source.noteOf(section)?.key;
   if (typeof instanceId === "number") return key === undefined && section.instanceId === instanceId;
-  if (!source.isForeign) return key === instanceId;
-  return section.instanceId === (crc32(new TextEncoder().encode(instanceId)) | 0);
+  return source.isForeign ? section.instanceId === keyId(instanceId, crc32) : key === instanceId;
 }
 
 function notFound(description: Description, instanceId: InstanceId): KstateError {
@@ -188,25 +221,4 @@ function notFound(description: Description, instanceId: InstanceId): KstateError
     `cannot restore ${instanceText(description.name, instanceId)}: the stream does not have it`,
     { description: description.name, instanceId: String(instanceId) },
   );
-}
-
-function instancesMissing(instances: readonly string[]): KstateError {
-  return new KstateError(
-    "INSTANCE_MISSING",
-    `cannot load: the stream does not have ${listed(instances)}, which its writer knew; register with { optional: true } what may be missing`,
-    { instances },
-  );
-}
-
-function unclaimedInstances(instances: readonly string[]): KstateError {
-  return new KstateError(
-    "UNCLAIMED_INSTANCE",
-    `cannot load: nobody registered ${listed(instances)} of the stream; register them, or use registerAll`,
-    { instances },
-  );
-}
-
-function listed(instances: readonly string[]): string {
-  const shown = instances.slice(0, 10).join(", ");
-  return instances.length > 10 ? `${shown} and ${instances.length - 10} more` : shown;
 }

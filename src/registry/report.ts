@@ -11,6 +11,18 @@ export interface IgnoredEntry {
   readonly count: number;
 }
 
+/** A section or subsection of an unknown description that is kept as bytes and written by the next save. */
+export interface CarriedReport {
+  /** Its own description, as the writer called it. */
+  readonly description: string;
+  /** The instance; for a subsection its section's. */
+  readonly instanceId: InstanceId;
+  /** The description of its section; null for a section. */
+  readonly parent: string | null;
+  /** How many saves wrote it unread before. */
+  readonly generations: number;
+}
+
 /** A field that kept the value it had, because the stream did not have it. */
 export interface KeptField {
   readonly description: string;
@@ -29,6 +41,7 @@ export interface LoadReport {
   readonly missing: readonly InstanceName[];
   readonly kept: readonly KeptField[];
   readonly ignored: readonly IgnoredEntry[];
+  readonly carried: readonly CarriedReport[];
 }
 
 /** Collects a report. */
@@ -37,6 +50,7 @@ export class ReportBuilder {
   readonly #new: InstanceName[] = [];
   readonly #missing: InstanceName[] = [];
   readonly #kept: KeptField[] = [];
+  readonly #carried: CarriedReport[] = [];
   readonly #ignored = new Map<string, { parent: string | null; id: number; count: number }>();
 
   restored({ description, instanceId }: Named): void {
@@ -57,6 +71,10 @@ export class ReportBuilder {
     this.#ignored.set(`${parent} ${id}`, entry);
   }
 
+  carried(carried: CarriedReport): void {
+    this.#carried.push(carried);
+  }
+
   kept(counts: KeptCounts): void {
     for (const [description, fields] of counts) {
       for (const [field, count] of fields) this.#kept.push({ description: description.name, field, count });
@@ -70,6 +88,7 @@ export class ReportBuilder {
       missing: this.#missing,
       kept: this.#kept,
       ignored: [...this.#ignored.values()],
+      carried: this.#carried,
     };
   }
 }

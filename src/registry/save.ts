@@ -1,27 +1,45 @@
 import { type Description, unwritableField, type VersionIds } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import {
-  ByteWriter,
+  type ByteWriter,
   type Crc32,
   Encoder,
   type EntryNote,
   endMark,
+  entryHeaderSize,
+  sectionType,
   streamMagic,
+  subsectionType,
   writeTrailer,
 } from "../stream/index.ts";
+import { type Carried, type CarriedEntry, noteOfCarried } from "./carried.ts";
 import { type Instance, instanceText } from "./instance.ts";
 import { assertKernelCanRead } from "./kernel.ts";
 import type { OwnLock } from "./own-lock.ts";
+import { freeId } from "./wire-ids.ts";
 
 export interface SaveOptions {
-  /** Whether the trailer follows the end mark. True unless given; false is for a kernel that reads the stream. */
+  /**
+   * Whether the trailer follows the end mark. True unless given; false is for a kernel that reads the stream. What is
+   * carried is then left out.
+   */
   readonly trailer?: boolean;
   /** Versions to write, by name of description, as `negotiate` gives them. The newest unless given. */
   readonly versionIds?: VersionIds;
   /** Whether the trailer has a CRC-32 of the data. True unless given; a handover between processes needs none. */
   readonly dataChecksum?: boolean;
-  /** A buffer to write into; the result is a part of it. A new one unless given. */
+  /** A buffer to write into; the result is a part of it. A new one unless given. Throws `STREAM_FULL`. */
   readonly into?: Uint8Array;
+}
+
+/** What there is to save. */
+export interface SaveInput {
+  readonly instances: readonly Instance[];
+  readonly carried: Carried;
+  /** With the records of what is carried. */
+  readonly lock: OwnLock;
+  /** Reasons that were given to the registry itself. */
+  readonly blocks: Iterable<string>;
 }
 
 interface WrittenEntry {
@@ -30,52 +48,96 @@ interface WrittenEntry {
   readonly note: EntryNote;
 }
 
-/** Writes a whole stream. `scratch` is a buffer that is kept from save to save. */
-export function saveStream(
-  instances: Iterable<Instance>,
-  lock: OwnLock,
-  scratch: ByteWriter,
-  crc32: Crc32,
-  options: SaveOptions,
-): Uint8Array {
-  const { trailer = true, versionIds = {}, dataChecksum = true, into } = options;
-  const out = into === undefined ? scratch : new ByteWriter(into);
+/** Writes a whole stream to `out`. */
+export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, options: SaveOptions): void {
+  const { trailer = true, versionIds = {}, dataChecksum = true } = options;
+  const { lock, carried } = input;
   const versionOf = versionChoice(versionIds, lock);
-  const all = [...instances].filter(
+  const instances = input.instances.filter(
     ({ description, object }) => description.hooks.needed?.(object) !== false,
   );
-  assertNotBlocked(all);
-  if (!trailer) for (const description of distinct(all)) assertKernelCanRead(description, versionOf);
+  assertNotBlocked(instances, input.blocks);
+  if (!trailer) for (const description of distinct(instances)) assertKernelCanRead(description, versionOf);
   out.offset = 0;
   out.u32(streamMagic);
   const entries: WrittenEntry[] = [];
   const encoder = new Encoder(out, versionOf);
-  for (const { description, object, instanceId, wireId } of all) {
+  for (const { description, object, instanceId, wireId } of instances) {
     const key = typeof instanceId === "string" ? instanceId : undefined;
     encoder.trace.start(instanceText(description.name, instanceId));
     encoder.writeSection(description, wireId, object, ({ name }, offset, size) => {
       entries.push({ offset, size, note: { name, key, carried: 0 } });
     });
+    if (!trailer) continue;
+    for (const entry of carried.subsectionsOf(description.id, instanceId)) {
+      entries.push(writeCarried(out, subsectionType, entry, wireId, key));
+    }
   }
+  if (trailer) entries.push(...writeCarriedSections(out, instances, carried, crc32));
   out.i32(endMark);
   if (trailer) writeTrailer(out, entries, lock.text, { dataChecksum, crc32 });
-  return into === undefined ? out.written.slice() : out.written;
+}
+
+function* writeCarriedSections(
+  out: ByteWriter,
+  instances: readonly Instance[],
+  carried: Carried,
+  crc32: Crc32,
+): Generator<WrittenEntry> {
+  const taken = new Set(
+    carried.isEmpty ? [] : instances.map(({ description, wireId }) => `${description.id} ${wireId}`),
+  );
+  for (const section of carried.sections()) {
+    const isTaken = (wireId: number) => taken.has(`${section.id} ${wireId}`);
+    const wireId = section.key === undefined ? section.wireId : freeId(section.key, crc32, isTaken);
+    taken.add(`${section.id} ${wireId}`);
+    yield writeCarried(out, sectionType, section, wireId, section.key);
+    for (const entry of section.subsections)
+      yield writeCarried(out, subsectionType, entry, wireId, section.key);
+  }
+}
+
+function writeCarried(
+  out: ByteWriter,
+  type: number,
+  entry: CarriedEntry,
+  wireId: number,
+  key: string | undefined,
+): WrittenEntry {
+  const offset = out.offset;
+  out.reserve(entryHeaderSize);
+  out.i32(type);
+  out.i32(entry.id);
+  out.i32(entry.versionId);
+  out.i32(wireId);
+  out.u32(entry.data.length);
+  out.bytes(entry.data);
+  return { offset, size: entry.data.length, note: noteOfCarried(entry, key) };
 }
 
 function distinct(instances: readonly Instance[]): Set<Description> {
   return new Set(instances.map(({ description }) => description));
 }
 
-function assertNotBlocked(instances: readonly Instance[]): void {
-  const reasons = blockReasons(instances);
+/** A reason why nothing can be saved now, and whose it is. */
+export interface BlockReason {
+  /** The instance; empty for a reason given to the registry itself. */
+  readonly description: string;
+  readonly reason: string;
+}
+
+function assertNotBlocked(instances: readonly Instance[], blocks: Iterable<string>): void {
+  const reasons = blockReasons(instances, blocks);
   if (reasons.length === 0) return;
-  const texts = reasons.map(({ description, reason }) => `${description}: ${reason}`);
+  const texts = reasons.map(({ description, reason }) =>
+    description === "" ? reason : `${description}: ${reason}`,
+  );
   throw new KstateError("BLOCKED", `cannot save now: ${texts.join("; ")}`, { reasons });
 }
 
 /** Why objects cannot be saved just now. */
-export function blockReasons(instances: Iterable<Instance>): { description: string; reason: string }[] {
-  const reasons: { description: string; reason: string }[] = [];
+export function blockReasons(instances: Iterable<Instance>, blocks: Iterable<string>): BlockReason[] {
+  const reasons: BlockReason[] = Array.from(blocks, (reason) => ({ description: "", reason }));
   for (const { description, object, instanceId } of instances) {
     const reason = description.hooks.block?.(object);
     if (typeof reason === "string")

@@ -24,8 +24,16 @@ export interface SourceOptions {
   readonly requireDataChecksum?: boolean;
 }
 
+/** What reading sections needs to know about where they are from. */
+export interface SectionSource {
+  readonly bytes: Uint8Array;
+  readonly isForeign: boolean;
+  noteOf(entry: Pick<EntryHeader, "index">): EntryNote | undefined;
+  assertLayout(description: Description, versionId: number): void;
+}
+
 /** A stream whose structure and checksums were verified, with what its writer says about it. */
-export class Source {
+export class Source implements SectionSource {
   readonly bytes: Uint8Array;
   readonly isForeign: boolean;
   readonly body: StreamBody;
@@ -53,31 +61,44 @@ export class Source {
   }
 
   /** What the trailer says about an entry. */
-  noteOf(entry: EntryHeader): EntryNote | undefined {
+  noteOf(entry: Pick<EntryHeader, "index">): EntryNote | undefined {
     return this.#notes?.[entry.index];
+  }
+
+  /** The writer's records by name; empty for a foreign stream. */
+  writers(): ReadonlyMap<string, DescriptionRecord> {
+    if (this.lock === undefined) return new Map();
+    return this.#writers ?? this.#own.byName;
   }
 
   /** The writer's record of a description; undefined if the writer did not know it, or nobody can tell. */
   writerOf(description: { readonly name: string }): DescriptionRecord | undefined {
-    return this.lock?.descriptions === this.#own.record.descriptions
-      ? this.#own.byName.get(description.name)
-      : this.#writers?.get(description.name);
+    return this.writers().get(description.name);
   }
 
   /** Throws unless writer and reader mean the same bytes by that version. */
   assertLayout(description: Description, versionId: number): void {
     if (this.#writers === undefined) return;
-    const reader = this.#own.byName.get(description.name)!;
     const writer = this.#writersById?.get(description.id) ?? this.#writers.get(description.name);
-    if (writer === undefined) {
-      throw new KstateError(
-        "STREAM_CORRUPT",
-        `cannot load ${description.name}: the stream's lock record does not have it`,
-        { path: description.name, description: "", offset: -1, expected: description.name, found: "nothing" },
-      );
-    }
-    assertSameLayout(writer, reader, versionId);
+    assertLayout(description, versionId, writer, this.#own.byName.get(description.name)!);
   }
+}
+
+/** Throws unless writer and reader mean the same bytes by that version. */
+export function assertLayout(
+  description: Description,
+  versionId: number,
+  writer: DescriptionRecord | undefined,
+  reader: DescriptionRecord,
+): void {
+  if (writer === undefined) {
+    throw new KstateError(
+      "STREAM_CORRUPT",
+      `cannot load ${description.name}: the stream's lock record does not have it`,
+      { path: description.name, description: "", offset: -1, expected: description.name, found: "nothing" },
+    );
+  }
+  assertSameLayout(writer, reader, versionId);
 }
 
 function readLock(hash: string, bytes: Uint8Array): LockRecord {

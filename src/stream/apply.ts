@@ -31,6 +31,8 @@ export type KeptCounts = Map<Description, Map<string, number>>;
 export interface ApplierOptions {
   /** Gives the folio of an address. */
   readonly folioAt: (address: bigint) => unknown;
+  /** Only to look at the result: no hooks, plain objects, and `forget` afterwards. False unless given. */
+  readonly isTrial?: boolean;
 }
 
 export class Applier {
@@ -39,11 +41,14 @@ export class Applier {
   readonly kept: KeptCounts = new Map();
   readonly #folioAt: (address: bigint) => unknown;
   readonly #claimed = new Set<object>();
+  readonly #isTrial: boolean;
+  readonly #tried: Decoded[] = [];
   #waiting: { readonly decoded: Decoded; readonly isNew: boolean }[] = [];
   #isDraining = false;
   #description: Description | undefined;
 
-  constructor({ folioAt }: ApplierOptions) {
+  constructor({ folioAt, isTrial = false }: ApplierOptions) {
+    this.#isTrial = isTrial;
     this.#folioAt = folioAt;
   }
 
@@ -54,11 +59,26 @@ export class Applier {
   }
 
   /** Fills an object that is made for the purpose. */
-  applyNew(decoded: Decoded): object {
-    const object = createFor(decoded.description);
+  applyNew(decoded: Decoded, object: object = this.#create(decoded)): object {
     decoded.object = object;
     this.#fill(decoded, object, true);
     return object;
+  }
+
+  /** A value that is made for the purpose. */
+  applyValue(kind: Kind, decoded: unknown): unknown {
+    return this.#value(kind, undefined, decoded);
+  }
+
+  /** Ends a trial: what was decoded can be put into other objects. */
+  forget(): void {
+    for (const decoded of this.#tried) decoded.object = undefined;
+  }
+
+  #create(decoded: Decoded): object {
+    if (!this.#isTrial) return decoded.description.hooks.create?.() ?? {};
+    this.#tried.push(decoded);
+    return {};
   }
 
   #fill(decoded: Decoded, object: object, isNew: boolean): void {
@@ -66,7 +86,7 @@ export class Applier {
     const { description, versionId, carried } = decoded;
     this.#description = description;
     const { preLoad, postLoad } = description.hooks;
-    preLoad?.(object);
+    if (!this.#isTrial) preLoad?.(object);
     this.#fields(description.fields, decoded.values, object as Members, isNew);
     description.subsections.forEach((subsection, i) => {
       const part = decoded.subsections?.[i];
@@ -244,7 +264,7 @@ export class Applier {
 
   #struct(existing: unknown, decoded: Decoded): object {
     const isNew = !this.#claim(existing);
-    const object = isNew ? createFor(decoded.description) : (existing as object);
+    const object = isNew ? this.#create(decoded) : (existing as object);
     decoded.object = object;
     this.#fill(decoded, object, isNew);
     return object;
@@ -276,7 +296,7 @@ export class Applier {
   #ref(existing: unknown, decoded: Decoded): object {
     if (decoded.object !== undefined) return decoded.object;
     const isNew = !this.#claim(existing);
-    const object = isNew ? createFor(decoded.description) : (existing as object);
+    const object = isNew ? this.#create(decoded) : (existing as object);
     decoded.object = object;
     this.#waiting.push({ decoded, isNew });
     if (!this.#isDraining) this.#drain();
@@ -293,10 +313,6 @@ export class Applier {
     this.#waiting = [];
     this.#isDraining = false;
   }
-}
-
-function createFor({ hooks }: Description): object {
-  return hooks.create?.() ?? {};
 }
 
 function isMembers(value: unknown): value is Members {

@@ -4,17 +4,20 @@
  */
 
 import {
+  type Check,
   type CustomReader,
   type Description,
   expectation,
   type FieldModel,
   fits,
+  isDeprecated,
   isInVersion,
   type Kind,
   picture,
   type TypedName,
 } from "../description/index.ts";
-import { isKstateError, KstateError } from "../error/index.ts";
+import { isKstateError, KstateError, type Place } from "../error/index.ts";
+import { Applier } from "./apply.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { holds } from "./condition.ts";
 import { absent, Decoded, DecodedFields, type DecodedMap } from "./decoded.ts";
@@ -51,6 +54,7 @@ export class Decoder {
   readonly #options: DecoderOptions;
   readonly #seen = new Map<Description, number>();
   #references: Decoded[] = [];
+  #deferred: { checks: readonly Check[]; make: (applier: Applier) => unknown; where: Place }[] = [];
   #waiting: Decoded[] = [];
   #isDraining = false;
   #type = sectionType;
@@ -83,7 +87,7 @@ export class Decoder {
     try {
       return this.#entry(description, undefined, undefined);
     } catch (error) {
-      throw isKstateError(error) ? error : this.#hookFailed(error);
+      throw isKstateError(error) ? error : hookFailed(this.trace.place(input.offset), error);
     }
   }
 
@@ -98,7 +102,7 @@ export class Decoder {
     decoded.versionId = header.versionId;
     decoded.values = this.#fields(description.fields, header.versionId);
     if (instanceId !== undefined) decoded.subsections = this.#nestedSubsections(description);
-    this.#checked(description, decoded, undefined);
+    this.#objectChecked(decoded);
     this.#leave(header);
     trace.description = outer.description;
     trace.versionId = outer.versionId;
@@ -192,12 +196,28 @@ export class Decoder {
       }
       trace.name(field.name);
       const start = this.#in.offset;
-      const value = this.#value(field.kind, fields, values, versionId);
+      const value = this.#fieldValue(field, fields, values, versionId);
       if (field.checks.length > 0) this.#checked(field, value, start);
       values[i] = value;
       trace.pop();
     }
     return values;
+  }
+
+  /** A deprecated field that nobody wants is passed over where it can be. */
+  #fieldValue(
+    field: FieldModel,
+    fields: readonly FieldModel[],
+    values: readonly unknown[],
+    versionId: number,
+  ): unknown {
+    const { kind } = field;
+    const isUnwanted = isDeprecated(field) && field.load === undefined && field.checks.length === 0;
+    if (kind.kind === "custom" && isUnwanted && kind.codec.skip !== undefined) {
+      kind.codec.skip(this.#customReader());
+      return undefined;
+    }
+    return this.#value(kind, fields, values, versionId);
   }
 
   #isThere(
@@ -215,15 +235,49 @@ export class Decoder {
     });
   }
 
-  #checked(subject: Description | FieldModel, value: unknown, start: number | undefined): void {
-    if (subject.checks.length === 0) return;
-    const seen = value instanceof Decoded || value instanceof DecodedFields ? plainView(value) : value;
-    for (const { predicate, why } of subject.checks) {
-      if (predicate(seen)) continue;
-      throw this.trace.error("CHECK_FAILED", start ?? this.#in.offset, `${why}; it is ${picture(seen)}`, {
-        why,
-      });
+  #checked(field: FieldModel, value: unknown, start: number): void {
+    if (isComposite(field.kind)) {
+      this.#defer(field.checks, start, (applier) => applier.applyValue(field.kind, value));
+      return;
     }
+    for (const { predicate, why } of field.checks) {
+      if (!predicate(value))
+        throw this.trace.error("CHECK_FAILED", start, `${why}; it is ${picture(value)}`, { why });
+    }
+  }
+
+  #objectChecked(decoded: Decoded): void {
+    const { checks } = decoded.description;
+    if (checks.length > 0) this.#defer(checks, this.#in.offset, (applier) => applier.applyNew(decoded));
+  }
+
+  /** Checks of objects wait until the whole section is there; they see objects that are made for them alone. */
+  #defer(checks: readonly Check[], offset: number, make: (applier: Applier) => unknown): void {
+    this.#deferred.push({ checks, make, where: this.trace.place(offset) });
+  }
+
+  /** To be called when a section and its subsections were read: what had to wait until then. */
+  finishSection(): void {
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    for (const { checks, make, where } of deferred) {
+      const trial = new Applier({ folioAt: (address) => ({ address }), isTrial: true });
+      const value = make(trial);
+      trial.forget();
+      for (const check of checks) this.#assertCheck(check, value, where);
+    }
+  }
+
+  #assertCheck({ predicate, why }: Check, value: unknown, where: Place): void {
+    let holds: boolean;
+    try {
+      holds = predicate(value);
+    } catch (error) {
+      throw hookFailed(where, error);
+    }
+    if (holds) return;
+    const message = `cannot load ${where.description} at ${where.path}: ${why}; it is ${picture(value)}`;
+    throw new KstateError("CHECK_FAILED", message, { ...where, why });
   }
 
   #nestedSubsections(description: Description): (Decoded | undefined)[] | undefined {
@@ -474,6 +528,7 @@ export class Decoder {
         : fields.findIndex((field) => field.name === kind.count && isInVersion(field, versionId));
     const count = typeof kind.count === "number" ? kind.count : index < 0 ? 0 : Number(values[index]);
     if (!(count >= 0)) throw this.#invalid(this.#in.offset, "a count", picture(count));
+    if (count > this.#in.left) throw this.#in.truncated(count);
     return this.#elements(kind.element, count, fields, values, versionId);
   }
 
@@ -555,7 +610,7 @@ export class Decoder {
       }
       const decoded = new Decoded(description, header.versionId);
       decoded.values = this.#fields(description.fields, header.versionId);
-      if (description.checks.length > 0) this.#checked(description, decoded, undefined);
+      this.#objectChecked(decoded);
       values.push(decoded);
       trace.pop();
     }
@@ -608,7 +663,7 @@ export class Decoder {
     }
     const decoded = new Decoded(subsection, versionId);
     decoded.values = this.#fields(subsection.fields, versionId);
-    this.#checked(subsection, decoded, undefined);
+    this.#objectChecked(decoded);
     parent.subsections[index] = decoded;
   }
 
@@ -706,16 +761,15 @@ export class Decoder {
     const fact = `expected ${expected} at offset ${offset}, found ${found}`;
     return this.trace.error("VALUE_INVALID", offset, fact, { expected, found });
   }
+}
 
-  #hookFailed(cause: unknown): KstateError {
-    const { path, description } = this.trace.place(this.#in.offset);
-    return new KstateError(
-      "HOOK_FAILED",
-      `cannot load ${description} at ${path}: the program's own code threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`,
-      { hook: "load", description, path },
-      { cause },
-    );
-  }
+function hookFailed({ path, description }: Place, cause: unknown): KstateError {
+  return new KstateError(
+    "HOOK_FAILED",
+    `cannot load ${description} at ${path}: the program's own code threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`,
+    { hook: "load", description, path },
+    { cause },
+  );
 }
 
 function assertSize(size: number): number {
@@ -724,13 +778,12 @@ function assertSize(size: number): number {
   return size;
 }
 
-/** What a check of an object sees: the fields of the stream as a plain object, nested ones likewise. */
-function plainView(value: Decoded | DecodedFields): Record<string, unknown> {
-  const view: Record<string, unknown> = {};
-  const fields = value instanceof Decoded ? value.description.fields : value.fields;
-  fields.forEach((field, i) => {
-    const found = value.values[i];
-    if (found !== absent) view[field.name] = found instanceof DecodedFields ? plainView(found) : found;
-  });
-  return view;
+const compositeKinds = new Set<Kind["kind"]>([
+  ...(["array", "pointer", "pointerArray", "struct", "record", "list", "set", "map"] as const),
+  ...(["oneOf", "ref", "optional", "equal"] as const),
+]);
+
+/** Kinds that are not read as the value itself. */
+function isComposite({ kind }: Kind): boolean {
+  return compositeKinds.has(kind);
 }

@@ -20,6 +20,15 @@ export class Snapshot {
     }
   }
 
+  /** Remembers what a map holds, not looking into it. */
+  addMap(map: Map<unknown, unknown>): void {
+    const before = [...map];
+    this.#undo.push(() => {
+      map.clear();
+      for (const [key, value] of before) map.set(key, value);
+    });
+  }
+
   /** Puts everything back. Whatever is as it was is not touched. */
   restore(): void {
     for (let change = this.#undo.pop(); change !== undefined; change = this.#undo.pop()) change();
@@ -111,13 +120,9 @@ export class Snapshot {
   }
 
   #map(kind: Kind, map: Map<unknown, unknown>): void {
-    const before = [...map];
-    this.#undo.push(() => {
-      map.clear();
-      for (const [key, value] of before) map.set(key, value);
-    });
+    this.addMap(map);
     if (kind.kind !== "map") return;
-    for (const [key, value] of before) {
+    for (const [key, value] of map) {
       this.#value(kind.key, key);
       this.#value(kind.value, value);
     }

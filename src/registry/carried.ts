@@ -1,0 +1,127 @@
+/**
+ * What a load could not read because this program does not know its description is not lost: it is kept as bytes
+ * and written again by the next save. So an update, a rollback and another update lose nothing.
+ *
+ * - A section of an unknown description is carried whole, with its subsections, until it is registered.
+ * - An unknown subsection directly under a known section is carried with its instance, unless it holds references,
+ *   whose numbers mean something only beside the section's own bytes.
+ * - The writer's lock record of what is carried is carried with it.
+ */
+
+import { type DescriptionRecord, hasReferences, recordClosure } from "../description/index.ts";
+import type { EntryHeader, EntryNote, SectionHeaders } from "../stream/index.ts";
+import { entryHeaderSize } from "../stream/index.ts";
+import type { InstanceId } from "./instance.ts";
+import type { Source } from "./source.ts";
+
+/** An entry as bytes. */
+export interface CarriedEntry {
+  readonly id: number;
+  readonly versionId: number;
+  readonly data: Uint8Array;
+  readonly name: string;
+  /** How many saves wrote it unread before. */
+  readonly generations: number;
+}
+
+/** A section and its subsections. */
+export interface CarriedSection extends CarriedEntry {
+  readonly wireId: number;
+  readonly key: string | undefined;
+  readonly subsections: readonly CarriedEntry[];
+}
+
+/** Everything that a registry carries. */
+export class Carried {
+  readonly #sections = new Map<string, CarriedSection>();
+  /** By description's id and instance, as all of these. */
+  readonly #subsections = new Map<string, CarriedEntry[]>();
+  readonly records = new Map<string, DescriptionRecord>();
+
+  get isEmpty(): boolean {
+    return this.#sections.size === 0 && this.#subsections.size === 0;
+  }
+
+  sections(): IterableIterator<CarriedSection> {
+    return this.#sections.values();
+  }
+
+  /** Whether a carried section uses that id in the stream. */
+  isTaken(id: number, wireId: number): boolean {
+    return this.#sections.has(placeOf(id, wireId));
+  }
+
+  addSection(source: Source, { section, subsections }: SectionHeaders): CarriedSection {
+    const entry = entryOf(source, section);
+    const carried: CarriedSection = {
+      ...entry,
+      wireId: section.instanceId,
+      key: source.noteOf(section)?.key,
+      subsections: subsections.map((header) => entryOf(source, header)),
+    };
+    this.#sections.set(placeOf(carried.id, carried.key ?? carried.wireId), carried);
+    this.#addRecords(source, [entry, ...carried.subsections]);
+    return carried;
+  }
+
+  /** Undefined if the subsection holds references and cannot be carried. */
+  addSubsection(
+    source: Source,
+    id: number,
+    instanceId: InstanceId,
+    header: EntryHeader,
+  ): CarriedEntry | undefined {
+    const entry = entryOf(source, header);
+    if (hasReferences(recordClosure(entry.name, source.writers()))) return undefined;
+    this.#append(placeOf(id, instanceId), entry);
+    this.#addRecords(source, [entry]);
+    return entry;
+  }
+
+  /** A subsection of a section that was carried and is known now. */
+  keepSubsection(id: number, instanceId: InstanceId, entry: CarriedEntry): void {
+    if (!hasReferences(recordClosure(entry.name, this.records))) this.#append(placeOf(id, instanceId), entry);
+  }
+
+  subsectionsOf(id: number, instanceId: InstanceId): readonly CarriedEntry[] {
+    return this.#subsections.size === 0 ? [] : (this.#subsections.get(placeOf(id, instanceId)) ?? []);
+  }
+
+  /** The section that belongs to an instance. */
+  find(id: number, instanceId: InstanceId): CarriedSection | undefined {
+    return this.#sections.get(placeOf(id, instanceId));
+  }
+
+  drop(section: CarriedSection): void {
+    this.#sections.delete(placeOf(section.id, section.key ?? section.wireId));
+  }
+
+  dropSubsections(id: number, instanceId: InstanceId): boolean {
+    return this.#subsections.delete(placeOf(id, instanceId));
+  }
+
+  #append(place: string, entry: CarriedEntry): void {
+    this.#subsections.set(place, [...(this.#subsections.get(place) ?? []), entry]);
+  }
+
+  #addRecords(source: Source, entries: readonly CarriedEntry[]): void {
+    for (const { name } of entries) {
+      for (const record of recordClosure(name, source.writers())) this.records.set(record.name, record);
+    }
+  }
+}
+
+/** What the trailer says about a carried entry when it is written again. */
+export function noteOfCarried(entry: CarriedEntry, key: string | undefined): EntryNote {
+  return { name: entry.name, key, carried: entry.generations + 1 };
+}
+
+function entryOf(source: Source, { id, versionId, offset, size, index }: EntryHeader): CarriedEntry {
+  const start = offset + entryHeaderSize;
+  const { name, carried } = source.noteOf({ index }) ?? { name: "", carried: 0 };
+  return { id, versionId, data: source.bytes.slice(start, start + size), name, generations: carried };
+}
+
+function placeOf(id: number, instanceId: InstanceId): string {
+  return `${id} ${JSON.stringify(instanceId)}`;
+}

@@ -1,0 +1,154 @@
+import type { Description, DescriptionRecord } from "../description/index.ts";
+import { KstateError } from "../error/index.ts";
+import type { EntryHeader, SectionHeaders } from "../stream/index.ts";
+import { Carried } from "./carried.ts";
+import { type Collection, type Instance, instanceText } from "./instance.ts";
+import type { Instances } from "./instances.ts";
+import { applySections, type ReadSection, SectionReader, type Target } from "./load.ts";
+import { type LoadReport, ReportBuilder } from "./report.ts";
+import type { Source } from "./source.ts";
+
+/** Loads a whole stream into what is registered; gives the report and what has to be carried from now on. */
+export function loadWhole(
+  source: Source,
+  instances: Instances,
+  undo: boolean,
+): { readonly report: LoadReport; readonly carried: Carried } {
+  const pass = new FirstPass(source, instances);
+  for (const headers of source.body.sections) pass.section(headers);
+  pass.accountForOthers();
+  applySections(pass.sections, pass.report, { undo, collections: pass.collections() });
+  return { report: pass.report.done(), carried: pass.carried };
+}
+
+/** Reads every section, and decides what becomes of each. Changes nothing. */
+class FirstPass {
+  readonly report = new ReportBuilder();
+  readonly carried = new Carried();
+  readonly sections: ReadSection[] = [];
+  readonly #source: Source;
+  readonly #instances: Instances;
+  readonly #reader: SectionReader;
+  readonly #found = new Set<Instance>();
+  readonly #unclaimed: string[] = [];
+
+  constructor(source: Source, instances: Instances) {
+    this.#source = source;
+    this.#instances = instances;
+    this.#reader = new SectionReader(source, this.report);
+  }
+
+  section(headers: SectionHeaders): void {
+    const { section } = headers;
+    const target = this.#targetOf(section);
+    if (target !== undefined) {
+      const onUnknown = (subsection: EntryHeader) => this.#carrySubsection(target, subsection);
+      this.sections.push(this.#reader.read(headers, target, onUnknown));
+      return;
+    }
+    const description = this.#instances.descriptionOf(section.id);
+    if (description !== undefined) {
+      const instanceId = this.#source.noteOf(section)?.key ?? section.instanceId;
+      this.#unclaimed.push(instanceText(description.name, instanceId));
+    } else this.#carrySection(headers);
+  }
+
+  /** Registered instances that the stream does not have, and instances that nobody registered. */
+  accountForOthers(): void {
+    if (this.#unclaimed.length > 0) throw unclaimedInstances(this.#unclaimed);
+    const missing: string[] = [];
+    for (const instance of this.#instances.single()) {
+      if (this.#found.has(instance)) continue;
+      const writer = this.#sectionOf(instance.description);
+      const mayBeMissing = this.#source.isForeign || instance.isOptional || writer?.needed === true;
+      if (writer === undefined && !this.#source.isForeign) this.report.new(instance);
+      else if (mayBeMissing) this.report.missing(instance);
+      else missing.push(instanceText(instance.description.name, instance.instanceId));
+    }
+    if (missing.length > 0) throw instancesMissing(missing);
+  }
+
+  /** Collections that the writer knew: they will hold what the stream has, and nothing else. */
+  collections(): readonly Collection[] {
+    return this.#instances.collections().filter(({ description }) => {
+      const writer = this.#sectionOf(description);
+      return this.#source.isForeign
+        ? this.sections.some(({ target }) => target.description === description)
+        : writer !== undefined && writer.needed !== true;
+    });
+  }
+
+  /** The writer's record of a description that it had registered. */
+  #sectionOf(description: Description): DescriptionRecord | undefined {
+    const record = this.#source.writerOf(description);
+    return record?.section === true ? record : undefined;
+  }
+
+  #targetOf(section: EntryHeader): Target | undefined {
+    const key = this.#source.noteOf(section)?.key;
+    const collection = this.#instances.collectionOf(section.id);
+    if (collection !== undefined) {
+      const instanceId = key ?? section.instanceId;
+      const { description, objects } = collection;
+      return { description, instanceId, object: objects.get(instanceId), collection };
+    }
+    const instance = this.#instances.match(section.id, section.instanceId, key, this.#source.isForeign);
+    if (instance !== undefined) this.#found.add(instance);
+    return instance;
+  }
+
+  #carrySection(headers: SectionHeaders): void {
+    const { section } = headers;
+    const note = this.#source.noteOf(section);
+    if (note === undefined) {
+      this.report.ignored(null, section.id);
+      return;
+    }
+    const known = this.#instances.named(note.name);
+    if (known !== undefined && known.id !== section.id) throw renumbered(note.name, section.id, known.id);
+    const { name: description, generations } = this.carried.addSection(this.#source, headers);
+    const instanceId = note.key ?? section.instanceId;
+    this.report.carried({ description, instanceId, parent: null, generations });
+  }
+
+  #carrySubsection({ description, instanceId }: Target, subsection: EntryHeader): void {
+    const entry = this.#source.isForeign
+      ? undefined
+      : this.carried.addSubsection(this.#source, description.id, instanceId, subsection);
+    if (entry === undefined) {
+      this.report.ignored(description.name, subsection.id);
+      return;
+    }
+    const { name, generations } = entry;
+    this.report.carried({ description: name, instanceId, parent: description.name, generations });
+  }
+}
+
+function renumbered(name: string, writerId: number, readerId: number): KstateError {
+  return new KstateError(
+    "DESCRIPTION_MISMATCH",
+    `cannot load: ${name} has the id ${writerId} in the stream and ${readerId} here; ids must stay as they were`,
+    { id: writerId, writer: name, reader: name },
+  );
+}
+
+function instancesMissing(instances: readonly string[]): KstateError {
+  return new KstateError(
+    "INSTANCE_MISSING",
+    `cannot load: the stream does not have ${listed(instances)}, which its writer knew; register with { optional: true } what may be missing`,
+    { instances },
+  );
+}
+
+function unclaimedInstances(instances: readonly string[]): KstateError {
+  return new KstateError(
+    "UNCLAIMED_INSTANCE",
+    `cannot load: nobody registered ${listed(instances)} of the stream; register them, or use registerAll`,
+    { instances },
+  );
+}
+
+function listed(instances: readonly string[]): string {
+  const shown = instances.slice(0, 10).join(", ");
+  return instances.length > 10 ? `${shown} and ${instances.length - 10} more` : shown;
+}

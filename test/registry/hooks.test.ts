@@ -1,0 +1,314 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
+import {
+  type Description,
+  defineState,
+  equal,
+  isKstateError,
+  list,
+  map,
+  Registry,
+  record,
+  ref,
+  string,
+  struct,
+  u8,
+  u16,
+} from "kstate";
+
+const text = string({ max: 50 });
+
+describe("hooks", () => {
+  test("they are called around save and load, inner objects first, subsections before their section's end", () => {
+    const calls: string[] = [];
+    const hooks = (name: string) => ({
+      preSave: () => void calls.push(`preSave ${name}`),
+      postSave: () => void calls.push(`postSave ${name}`),
+      preLoad: () => void calls.push(`preLoad ${name}`),
+      postLoad: (_state: unknown, versionId: number) => void calls.push(`postLoad ${name} ${versionId}`),
+    });
+    const inner = defineState({ name: "inner", id: 1, versionId: 3, fields: [["a", u8]], ...hooks("inner") });
+    const extra = defineState({ name: "extra", id: 2, fields: [["b", u8]], ...hooks("extra") });
+    const outer = defineState({
+      name: "outer",
+      id: 3,
+      versionId: 2,
+      fields: [["inner", struct(inner)]],
+      subsections: [extra],
+      ...hooks("outer"),
+    });
+    const registry = new Registry();
+    registry.register(outer, { inner: { a: 1 }, b: 2 });
+    const stream = registry.save();
+    assert.deepEqual(calls, [
+      "preSave outer",
+      "preSave inner",
+      "postSave inner",
+      "preSave extra",
+      "postSave extra",
+      "postSave outer",
+    ]);
+    calls.length = 0;
+    registry.load(stream);
+    assert.deepEqual(calls, [
+      "preLoad outer",
+      "preLoad inner",
+      "preLoad extra",
+      "postLoad inner 3",
+      "postLoad extra 0",
+      "postLoad outer 2",
+    ]);
+  });
+
+  test("postSave follows a successful preSave even if the save fails", () => {
+    let open = 0;
+    const description = defineState({
+      name: "d",
+      id: 1,
+      fields: [["a", u8]],
+      preSave: () => void open++,
+      postSave: () => void open--,
+    });
+    const registry = new Registry();
+    registry.register(description, { a: 999 });
+    assert.throws(
+      () => registry.save(),
+      (error) =>
+        isKstateError(error, "VALUE_INVALID") &&
+        error.message === "cannot save d@0 at d.a: expected an integer from 0 to 255, got 999",
+    );
+    assert.equal(open, 0);
+  });
+
+  test("what a hook throws while saving is the cause of an error that names it", () => {
+    const cause = new Error("not now");
+    const description = defineState({
+      name: "d",
+      id: 1,
+      fields: [["a", u8]],
+      preSave: () => {
+        throw cause;
+      },
+    });
+    const registry = new Registry();
+    registry.register(description, { a: 9 });
+    assert.throws(
+      () => registry.save(),
+      (error) =>
+        isKstateError(error, "HOOK_FAILED") && error.cause === cause && error.message.endsWith("not now"),
+    );
+  });
+
+  test("if postLoad throws, every object is put back: the same objects in the same places", () => {
+    const item = defineState({ name: "item", id: 1, fields: [["n", u8]] });
+    const world = defineState({
+      name: "world",
+      id: 2,
+      fields: [
+        ["list", list(struct(item), { max: 9 })],
+        ["map", map(text, struct(item), { max: 9 })],
+        ["nested", record([["deep", struct(item)]])],
+        ["node", ref(item)],
+      ],
+      preLoad: (state) => {
+        state.list.length = 0;
+      },
+    });
+    const failing = defineState({
+      name: "failing",
+      id: 3,
+      fields: [["a", u8]],
+      postLoad: () => {
+        throw new Error("boom");
+      },
+    });
+    const make = (n: number, count: number) => ({
+      list: Array.from({ length: count }, () => ({ n })),
+      map: new Map(Array.from({ length: count }, (_, i) => [`k${i + n}`, { n }])),
+      nested: { deep: { n } },
+      node: { n },
+    });
+    const saved = new Registry();
+    saved.register(world, make(1, 3));
+    saved.register(failing, { a: 1 });
+    const state = make(2, 2);
+    const before = { list: [...state.list], map: [...state.map], deep: state.nested.deep, node: state.node };
+    const registry = new Registry();
+    registry.register(world, state);
+    registry.register(failing, { a: 2 });
+    assert.throws(
+      () => registry.load(saved.save()),
+      (error) =>
+        isKstateError(error, "HOOK_FAILED") &&
+        error.message === "cannot load: postLoad of failing threw an Error: boom; all objects were put back",
+    );
+    assert.ok(isDeepStrictEqual(state, make(2, 2)));
+    assert.deepEqual(
+      state.list.map((element, i) => element === before.list[i]),
+      [true, true],
+    );
+    assert.ok(
+      [...state.map].every(([key, value], i) => key === before.map[i]![0] && value === before.map[i]![1]),
+    );
+    assert.ok(state.nested.deep === before.deep && state.node === before.node);
+  });
+
+  test("an object that does not take a value is put back", () => {
+    const description = defineState({
+      name: "d",
+      id: 1,
+      fields: [
+        ["a", u8],
+        ["b", u8],
+      ],
+    });
+    const saved = new Registry();
+    saved.register(description, { a: 1, b: 2 });
+    const state = {
+      a: 5,
+      get b() {
+        return 6;
+      },
+    };
+    const registry = new Registry();
+    registry.register(description, state);
+    assert.throws(
+      () => registry.load(saved.save()),
+      (error) => isKstateError(error, "APPLY_FAILED") && error.cause instanceof TypeError,
+    );
+    assert.equal(state.a, 5);
+  });
+
+  test("objects are loaded in the order that after asks for, and postLoad sees the earlier ones", () => {
+    const order: string[] = [];
+    const make = (name: string, id: number, after: Description[]) =>
+      defineState({ name, id, after, fields: [["a", u8]], preLoad: () => void order.push(name) });
+    const third = make("third", 1, []);
+    const second = make("second", 2, [third]);
+    const first = make("first", 3, [second, third]);
+    const registry = new Registry();
+    for (const description of [first, second, third]) registry.register(description, { a: 1 });
+    registry.load(registry.save());
+    assert.deepEqual(order, ["third", "second", "first"]);
+  });
+
+  test("a circle of after is refused when it is registered", () => {
+    const one: Description<{ a: number }> = defineState({
+      name: "one",
+      id: 1,
+      after: [() => two],
+      fields: [["a", u8]],
+    });
+    const two: Description<{ a: number }> = defineState({
+      name: "two",
+      id: 2,
+      after: [one],
+      fields: [["a", u8]],
+    });
+    const registry = new Registry();
+    assert.throws(
+      () => registry.register(one, { a: 1 }),
+      (error) =>
+        isKstateError(error, "ORDER_CYCLE") &&
+        error.message ===
+          "register: there is no order of loading, because of after: one after two after one; remove one of them",
+    );
+    assert.equal(registry.size, 0);
+  });
+
+  test("block refuses a save with its reason, until it is taken back", () => {
+    const description = defineState({
+      name: "d",
+      id: 1,
+      fields: [["a", u8]],
+      block: (state) => (state.a > 5 ? "a is too large to leave" : null),
+    });
+    const state = { a: 6 };
+    const registry = new Registry();
+    registry.register(description, state);
+    const release = registry.block("a payment is under way");
+    assert.throws(
+      () => registry.save(),
+      (error) =>
+        isKstateError(error, "BLOCKED") &&
+        error.message === "cannot save now: a payment is under way; d: a is too large to leave",
+    );
+    release();
+    assert.deepEqual(registry.blocked(), [{ description: "d", reason: "a is too large to leave" }]);
+    state.a = 1;
+    assert.doesNotThrow(() => registry.save());
+  });
+
+  test("an equal field must be what is present, and nothing has changed if it is not", () => {
+    const description = defineState({
+      name: "d",
+      id: 1,
+      fields: [
+        ["a", u8],
+        ["boardSize", equal(u16)],
+      ],
+    });
+    const saved = new Registry();
+    saved.register(description, { a: 1, boardSize: 8 });
+    const state = { a: 2, boardSize: 10 };
+    const registry = new Registry();
+    registry.register(description, state);
+    assert.throws(
+      () => registry.load(saved.save()),
+      (error) =>
+        isKstateError(error, "EQUAL_MISMATCH") &&
+        error.message ===
+          "cannot load d at boardSize: the stream has 8, but 10 is present and they must be equal",
+    );
+    assert.deepEqual(state, { a: 2, boardSize: 10 });
+  });
+
+  test("checks of fields and of objects refuse on save and on load, seeing whole objects", () => {
+    const range = (sane: boolean) =>
+      defineState({
+        name: "range",
+        id: 1,
+        fields: [
+          ["low", u8],
+          ["high", u8],
+          ["names", list(text, { max: 9 }).check((names) => !sane || names.length > 0, "needs a name")],
+        ],
+        check: [(state) => !sane || state.low <= state.high, "low must not be above high"],
+      });
+    const outerOf = (inner: ReturnType<typeof range>) =>
+      defineState({ name: "outer", id: 2, fields: [["ranges", list(struct(inner), { max: 9 })]] });
+    const save = (sane: boolean, low: number, names: string[]) => {
+      const registry = new Registry();
+      registry.register(outerOf(range(sane)), {
+        ranges: [
+          { low: 1, high: 2, names: ["x"] },
+          { low, high: 5, names },
+        ],
+      });
+      return registry.save();
+    };
+    assert.throws(
+      () => save(true, 6, ["a"]),
+      (error) =>
+        isKstateError(error, "CHECK_FAILED") &&
+        error.message ===
+          "cannot save range@0 at outer.ranges[1]: low must not be above high; it is an Object",
+    );
+    const state = { ranges: [] };
+    const registry = new Registry();
+    registry.register(outerOf(range(true)), state);
+    assert.throws(
+      () => registry.load(save(false, 6, ["a"])),
+      (error) => isKstateError(error, "CHECK_FAILED") && error.detail.path === "outer.ranges[1]",
+    );
+    assert.throws(
+      () => registry.load(save(false, 1, [])),
+      (error) =>
+        isKstateError(error, "CHECK_FAILED") &&
+        error.message === "cannot load range@0 at outer.ranges[1].names: needs a name; it is an Array of 0",
+    );
+    assert.deepEqual(state, { ranges: [] });
+    assert.doesNotThrow(() => registry.load(save(true, 1, ["a"])));
+  });
+});

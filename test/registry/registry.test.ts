@@ -1,0 +1,367 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import {
+  defineState,
+  isKstateError,
+  list,
+  Registry,
+  type StateOf,
+  string,
+  struct,
+  u8,
+  u16,
+  u32,
+} from "kstate";
+
+const text = string({ max: 100 });
+const room = defineState({
+  name: "room",
+  id: 1,
+  fields: [
+    ["title", text],
+    ["seats", u16],
+  ],
+});
+const player = defineState({
+  name: "player",
+  id: 2,
+  fields: [
+    ["name", text],
+    ["hp", u16],
+  ],
+});
+type Room = StateOf<typeof room>;
+
+describe("instances", () => {
+  test("one description has many instances, by number and by string key, and one object many descriptions", () => {
+    const position = defineState({ name: "position", id: 3, fields: [["x", u32]] });
+    const hero = { name: "ann", hp: 5, x: 9 };
+    const saved = new Registry();
+    saved.register(room, { title: "one", seats: 1 });
+    saved.register(room, { title: "minus", seats: 2 }, -7);
+    saved.register(room, { title: "lobby", seats: 3 }, "lobby");
+    saved.register(player, hero, "ann");
+    saved.register(position, hero, "ann");
+    const stream = saved.save();
+    const rooms = [0, 1, 2].map(() => ({ title: "", seats: 0 })) as [Room, Room, Room];
+    const loadedHero = { name: "", hp: 0, x: 0 };
+    const loaded = new Registry();
+    loaded.register(position, loadedHero, "ann");
+    loaded.register(room, rooms[0], "lobby");
+    loaded.register(room, rooms[1], -7);
+    loaded.register(room, rooms[2]);
+    loaded.register(player, loadedHero, "ann");
+    const report = loaded.load(stream);
+    assert.deepEqual(
+      rooms.map(({ title }) => title),
+      ["lobby", "minus", "one"],
+    );
+    assert.deepEqual(loadedHero, hero);
+    assert.equal(report.restored.length, 5);
+    assert.equal(loaded.size, 5);
+  });
+
+  test("a string key's id is its CRC-32, as the kernel's reserved memory has it", () => {
+    const registry = new Registry();
+    registry.register(room, { title: "t", seats: 1 }, "trace");
+    const stream = registry.save();
+    assert.equal(new DataView(stream.buffer, stream.byteOffset).getInt32(16, true), crcOf("trace"));
+    assert.equal(crcOf("123456789"), 0xcbf43926 | 0, "the check value of CRC-32");
+  });
+
+  test("200,000 string keys, many with the same CRC-32, are told apart", () => {
+    const many = 200_000;
+    const counter = defineState({ name: "counter", id: 9, fields: [["n", u32]] });
+    const objects = new Map(Array.from({ length: many }, (_, n) => [`room ${n * 7919}`, { n }] as const));
+    const saved = new Registry();
+    saved.registerAll(counter, objects);
+    const stream = saved.save();
+    const loadedObjects = new Map<string, { n: number }>();
+    const loaded = new Registry();
+    loaded.registerAll(counter, loadedObjects);
+    loaded.load(stream);
+    assert.equal(loadedObjects.size, many);
+    for (const [key, { n }] of loadedObjects) assert.equal(key, `room ${n * 7919}`);
+    const wireIds = new Set<number>();
+    const view = new DataView(stream.buffer, stream.byteOffset);
+    let collisions = 0;
+    for (let i = 0; i < many; i++) wireIds.add(view.getInt32(4 + i * 24 + 12, true));
+    assert.equal(wireIds.size, many, "ids in the stream are unique");
+    const plain = new Set<number>();
+    for (const key of objects.keys()) plain.has(crcOf(key)) ? collisions++ : plain.add(crcOf(key));
+    assert.ok(collisions > 0, "these keys are known to collide");
+  });
+
+  test("keys whose CRC-32 collides keep apart when registered one by one, in any order", () => {
+    const [one, two] = ["plumless", "buckeroo"];
+    assert.equal(crcOf(one!), crcOf(two!));
+    const saved = new Registry();
+    saved.register(room, { title: "P", seats: 1 }, one!);
+    saved.register(room, { title: "B", seats: 2 }, two!);
+    saved.register(room, { title: "N", seats: 3 }, crcOf(one!));
+    const stream = saved.save();
+    const loaded = new Registry();
+    const [p, b, n] = [0, 0, 0].map(() => ({ title: "", seats: 0 })) as [Room, Room, Room];
+    loaded.register(room, b, two!);
+    loaded.register(room, n, crcOf(one!));
+    loaded.register(room, p, one!);
+    loaded.load(stream);
+    assert.deepEqual([p.title, b.title, n.title], ["P", "B", "N"]);
+  });
+
+  test("the same instance twice, and what is not registered, are errors", () => {
+    const registry = new Registry();
+    registry.register(room, { title: "", seats: 0 }, "lobby");
+    assert.throws(
+      () => registry.register(room, { title: "", seats: 0 }, "lobby"),
+      (error) =>
+        isKstateError(error, "INSTANCE_EXISTS") &&
+        error.message ===
+          'register: room#"lobby" is registered already; unregister it first or choose another instance id',
+    );
+    assert.throws(
+      () => registry.unregister(room, 3),
+      (error) =>
+        isKstateError(error, "NOT_REGISTERED") && error.message === "unregister: room#3 is not registered",
+    );
+    registry.unregister(room, "lobby");
+    assert.equal(registry.size, 0);
+    for (const wrong of [1.5, 2 ** 31, "", Number.NaN]) {
+      assert.throws(() => registry.register(room, { title: "", seats: 0 }, wrong), TypeError);
+    }
+    assert.throws(() => registry.register(room, null as never), TypeError);
+  });
+
+  test("two descriptions with one name or one id are a conflict, nested ones too", () => {
+    const registry = new Registry();
+    registry.register(defineState({ name: "outer", id: 10, fields: [["room", struct(room)]] }), {
+      room: { title: "", seats: 0 },
+    });
+    const sameId = defineState({ name: "other", id: 1, fields: [["a", u8]] });
+    const sameName = defineState({ name: "room", id: 77, fields: [["a", u8]] });
+    const hidden = defineState({
+      name: "hidden",
+      id: 78,
+      fields: [["list", list(struct(sameId), { max: 1 })]],
+    });
+    assert.throws(
+      () => registry.register(sameId, { a: 1 }),
+      (error) =>
+        isKstateError(error, "DESCRIPTION_CONFLICT") &&
+        error.message ===
+          "register: two different descriptions, other@0 and room@0, have the id 1; give one of them another",
+    );
+    for (const attempt of [
+      () => registry.register(sameName, { a: 1 }),
+      () => registry.register(hidden, { list: [] }),
+    ]) {
+      assert.throws(attempt, (error) => isKstateError(error, "DESCRIPTION_CONFLICT"));
+    }
+    assert.equal(registry.size, 1);
+  });
+});
+
+describe("all instances of a map", () => {
+  test("missing objects are made, surplus ones removed, others filled in place, in the stream's order", () => {
+    const saved = new Registry();
+    saved.registerAll(
+      room,
+      new Map([
+        ["b", { title: "B", seats: 1 }],
+        ["a", { title: "A", seats: 2 }],
+      ]),
+    );
+    const stream = saved.save();
+    class OwnRoom {
+      title = "";
+      seats = 0;
+    }
+    const kept = new OwnRoom();
+    const rooms = new Map<string, OwnRoom>([
+      ["gone", new OwnRoom()],
+      ["a", kept],
+    ]);
+    const loaded = new Registry();
+    loaded.registerAll(room, rooms, () => new OwnRoom());
+    loaded.load(stream);
+    assert.deepEqual([...rooms.keys()], ["b", "a"]);
+    assert.equal(rooms.get("a"), kept);
+    assert.ok(rooms.get("b") instanceof OwnRoom);
+    assert.deepEqual({ ...rooms.get("b") }, { title: "B", seats: 1 });
+  });
+
+  test("a load that fails leaves the map as it was", () => {
+    const saved = new Registry();
+    saved.registerAll(room, new Map([[1, { title: "B", seats: 1 }]]));
+    const broken = defineState({
+      name: "broken",
+      id: 50,
+      fields: [["a", u8]],
+      postLoad: () => {
+        throw new Error("no");
+      },
+    });
+    saved.register(broken, { a: 1 });
+    const mine = { title: "mine", seats: 9 };
+    const rooms = new Map([[5, mine]]);
+    const loaded = new Registry();
+    loaded.registerAll(room, rooms);
+    loaded.register(broken, { a: 2 });
+    assert.throws(
+      () => loaded.load(saved.save()),
+      (error) => isKstateError(error, "HOOK_FAILED"),
+    );
+    assert.deepEqual([...rooms], [[5, mine]]);
+    assert.equal(rooms.get(5), mine);
+  });
+
+  test("a description is registered one by one or as a map, not both", () => {
+    const registry = new Registry();
+    registry.registerAll(room, new Map<string, Room>());
+    assert.throws(
+      () => registry.register(room, { title: "", seats: 0 }),
+      (error) => isKstateError(error, "INSTANCE_EXISTS"),
+    );
+    assert.throws(
+      () => registry.registerAll(room, new Map<string, Room>()),
+      (error) =>
+        isKstateError(error, "INSTANCE_EXISTS") && error.message.startsWith("register: room is registered"),
+    );
+    registry.unregister(room);
+    registry.register(room, { title: "", seats: 0 });
+  });
+});
+
+describe("what the stream has and the program has not, and the other way round", () => {
+  const streamOf = (register: (registry: Registry) => void) => {
+    const registry = new Registry();
+    register(registry);
+    return registry.save();
+  };
+
+  test("an instance that the writer knew and did not save is missing, unless it is optional", () => {
+    const stream = streamOf((registry) => registry.register(room, { title: "", seats: 1 }));
+    const strict = new Registry();
+    strict.register(room, { title: "", seats: 0 });
+    strict.register(room, { title: "", seats: 0 }, 2);
+    assert.throws(
+      () => strict.load(stream),
+      (error) =>
+        isKstateError(error, "INSTANCE_MISSING") &&
+        error.message ===
+          "cannot load: the stream does not have room#2, which its writer knew; register with { optional: true } what may be missing",
+    );
+    const lenient = new Registry();
+    lenient.register(room, { title: "", seats: 0 });
+    lenient.register(room, { title: "", seats: 0 }, 2, { optional: true });
+    assert.deepEqual(lenient.load(stream).missing, [{ description: "room", instanceId: 2 }]);
+  });
+
+  test("a description that the writer did not know is new, also if the writer had it inside another", () => {
+    const party = defineState({ name: "party", id: 20, fields: [["leader", struct(player)]] });
+    const stream = streamOf((registry) => registry.register(party, { leader: { name: "ann", hp: 1 } }));
+    const registry = new Registry();
+    registry.register(party, { leader: { name: "", hp: 0 } });
+    registry.register(room, { title: "", seats: 0 });
+    registry.register(player, { name: "own", hp: 1 });
+    assert.deepEqual(registry.load(stream).new, [
+      { description: "room", instanceId: 0 },
+      { description: "player", instanceId: 0 },
+    ]);
+  });
+
+  test("an instance that nobody registered is refused by its name", () => {
+    const stream = streamOf((registry) => {
+      registry.register(room, { title: "", seats: 1 });
+      registry.register(room, { title: "", seats: 1 }, "lobby");
+    });
+    const registry = new Registry();
+    const state = { title: "before", seats: 0 };
+    registry.register(room, state);
+    assert.throws(
+      () => registry.load(stream),
+      (error) =>
+        isKstateError(error, "UNCLAIMED_INSTANCE") &&
+        error.message ===
+          'cannot load: nobody registered room#"lobby" of the stream; register them, or use registerAll',
+    );
+    assert.equal(state.title, "before");
+  });
+
+  test("what is not needed is not sent, and the reader that has it is told", () => {
+    const idle = defineState({ name: "idle", id: 30, fields: [["n", u8]], needed: (state) => state.n > 0 });
+    const stream = streamOf((registry) => registry.register(idle, { n: 0 }));
+    const registry = new Registry();
+    const state = { n: 7 };
+    registry.register(idle, state);
+    assert.deepEqual(registry.load(stream).missing, [{ description: "idle", instanceId: 0 }]);
+    assert.equal(state.n, 7);
+  });
+
+  test("a description that changed its id, or an id its description, is refused", () => {
+    const stream = streamOf((registry) => registry.register(room, { title: "", seats: 1 }));
+    for (const [name, id] of [
+      ["room", 99],
+      ["hall", 1],
+    ] as const) {
+      const registry = new Registry();
+      registry.register(
+        defineState({
+          name,
+          id,
+          fields: [
+            ["title", text],
+            ["seats", u16],
+          ],
+        }),
+        { title: "", seats: 0 },
+      );
+      assert.throws(
+        () => registry.load(stream),
+        (error) => isKstateError(error, "DESCRIPTION_MISMATCH"),
+        `${name} ${id}`,
+      );
+    }
+  });
+
+  test("restore finds one instance or says that there is none", () => {
+    const stream = streamOf((registry) => registry.register(room, { title: "T", seats: 1 }, "lobby"));
+    const state = { title: "", seats: 0 };
+    new Registry().restore(room, state, "lobby", stream);
+    assert.equal(state.title, "T");
+    assert.throws(
+      () => new Registry().restore(room, state, 5, stream),
+      (error) =>
+        isKstateError(error, "INSTANCE_NOT_FOUND") &&
+        error.message === "cannot restore room#5: the stream does not have it",
+    );
+  });
+
+  test("registerRestore leaves nothing registered when the restore fails", () => {
+    const stream = streamOf((registry) => registry.register(room, { title: "T", seats: 1 }));
+    const narrow = defineState({
+      name: "room",
+      id: 1,
+      fields: [
+        ["title", string({ max: 0 })],
+        ["seats", u16],
+      ],
+    });
+    const registry = new Registry();
+    assert.throws(
+      () => registry.registerRestore(narrow, { title: "", seats: 0 }, 0, stream),
+      (error) => isKstateError(error, "LIMIT_EXCEEDED"),
+    );
+    assert.equal(registry.size, 0);
+  });
+});
+
+/** Bit by bit, to be independent of the code under test. */
+function crcOf(key: string): number {
+  let crc = -1;
+  for (const byte of Buffer.from(key)) {
+    crc ^= byte;
+    for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  }
+  return ~crc;
+}
