@@ -63,7 +63,12 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
     case "deciding":
       return deciding(state, event);
     case "thawing":
-      if (event.type !== "thawed" && event.type !== "refused" && event.type !== "oldExited" && event.type !== "timeout") {
+      if (
+        event.type !== "thawed" &&
+        event.type !== "refused" &&
+        event.type !== "oldExited" &&
+        event.type !== "timeout"
+      ) {
         return [state, []];
       }
       // A successor that was left alone knows less than the program that left it.

@@ -22,6 +22,7 @@ import { Quiesce } from "./quiesce.ts";
 import type { StartContext } from "./starters.ts";
 import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
+import { warmUp } from "./warm-up.ts";
 
 type Quiescing = Extract<ProgramEffect, { type: "quiesce" }> & { readonly quiescedAtNs: bigint };
 
@@ -73,6 +74,8 @@ export class Supervised {
   async ready(): Promise<void> {
     this.#control.hold(true);
     await this.#bindListeners();
+    if (this.#environment.role === "successor")
+      await warmUp(this.#system, "successor", this.#parts.webSockets);
     await new Promise<void>((resolve, reject) => {
       this.#serving = { resolve, reject };
       this.#step({ type: "ready" });
@@ -121,7 +124,7 @@ export class Supervised {
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
-        return this.#prepare(effect.lock as LockRecord);
+        return void this.#prepare(effect.lock as LockRecord);
       case "quiesce":
         return this.#quiesce(effect);
       case "freeze":
@@ -166,10 +169,11 @@ export class Supervised {
     this.#open().then(serve).catch(this.#serving?.reject);
   }
 
-  #prepare(lock: LockRecord): void {
+  async #prepare(lock: LockRecord): Promise<void> {
     try {
       this.#pair = new Pair(this.#system, this.#fetchDescriptor());
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
+      await warmUp(this.#system, "old", this.#parts.webSockets);
       this.#control.send({ type: "prepared" });
     } catch (error) {
       this.#closePair();

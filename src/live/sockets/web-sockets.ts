@@ -91,6 +91,14 @@ export class WebSockets<W extends object, S> {
     );
   }
 
+  /** Runs the code of {@link revive} on a connection that goes nowhere; nobody is told of it. */
+  warmUp(socket: Socket, record: WebSocketRecord): void {
+    const webSocket = revive(this.#server, socket, record) as W;
+    watchWrites(socket);
+    describe(webSocket, record.listener, record.unread);
+    this.#server.clients.delete(webSocket);
+  }
+
   /** What keeps the freeze waiting, for people. */
   busy(): string[] {
     return [...this.#members.keys()]
