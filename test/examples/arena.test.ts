@@ -118,3 +118,47 @@ describe("the arena's check of numbers", async () => {
     assert.deepEqual(check([1, 3, 2, 4]), { lost: 0, doubled: 0, reordered: 1 });
   });
 });
+
+type Change = Readonly<Record<string, unknown>>;
+
+describe("the arena's verdict", async () => {
+  const file = new URL("../../examples/arena/run/verdict.js", import.meta.url).href;
+  const { problemsOf } = (await import(file)) as {
+    problemsOf: (phase: object, expected: { outcome: "committed"; version: number }) => string[];
+  };
+  const none = {
+    lost: 0,
+    doubled: 0,
+    reordered: 0,
+    webSocketsClosed: 0,
+    failed: 0,
+    reopened: 0,
+    problems: [],
+  };
+  const verdict = (counts: Change, digest: Change, update: Change = { outcome: "committed" }): string[] =>
+    problemsOf(
+      {
+        title: "update",
+        update,
+        digest: { version: 2, frozen: "aa", restored: "aa", ...digest },
+        counts: { ...none, ...counts },
+      },
+      { outcome: "committed", version: 2 },
+    );
+
+  it("is content when nothing was lost", () => {
+    assert.deepEqual(verdict({}, {}), []);
+  });
+
+  for (const count of Object.keys(none).filter((key) => key !== "problems")) {
+    it(`names what is not 0: ${count}`, () =>
+      assert.match(verdict({ [count]: 1 }, {})[0] ?? "", /^update: 1 /));
+  }
+
+  it("names a state that has changed on the way, a wrong version, and an update that was refused", () => {
+    assert.deepEqual(verdict({}, { restored: "bb" }), ["update: the state digest was aa before and is bb"]);
+    assert.deepEqual(verdict({}, { version: 1 }), ["update: version 1 serves, not 2"]);
+    const refused = { outcome: "failed", error: { message: "no memory" } };
+    assert.deepEqual(verdict({}, {}, refused), ["update: the update failed: no memory"]);
+  });
+});

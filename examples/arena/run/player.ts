@@ -26,6 +26,8 @@ export class Player {
   readonly #messages = new Sequence();
   #sent = 0;
   #received = 0;
+  /** How far the server's count of our messages is from ours, and how often that has changed. */
+  #offset = 0;
   #miscounted = 0;
   #closing = false;
   #step = { dx: 0, dy: 0 };
@@ -70,7 +72,9 @@ export class Player {
     this.#messages.add(message.n);
     if (message.to === undefined) return;
     this.#answers.add(message.to);
-    if (message.received !== message.to) this.#miscounted += 1;
+    const offset = message.to - (message.received ?? 0);
+    if (offset !== this.#offset) this.#miscounted += 1;
+    this.#offset = offset;
     if (message.coin !== undefined) this.#step = stepTo(message.coin, message as Place);
     this.onAnswer(message);
   }
@@ -87,7 +91,7 @@ export class Player {
       lost: this.#answers.lost() + this.#messages.lost(),
       unanswered: this.#sent - this.#answers.last,
       doubled: this.#answers.doubled + this.#messages.doubled,
-      // An answer whose count differs from its number: the server has seen another sequence than we sent.
+      // An answer whose count has moved away from its number: the server has seen other messages than we sent.
       reordered: this.#answers.reordered + this.#messages.reordered + this.#miscounted,
     };
   }
