@@ -1,5 +1,6 @@
 /** The kernel's kinds: what its `KSTATE_*` macros save, byte for byte. */
 
+import { KstateError } from "../error/index.ts";
 import {
   type AnyField,
   type arrayType,
@@ -9,6 +10,7 @@ import {
   ScalarField,
   type valueType,
 } from "./field.ts";
+import { picture } from "./fit.ts";
 import type { AddressBase, Box, CustomCodec, Description, Folio } from "./model.ts";
 
 /** Unsigned and signed integers, range-checked on save. `KSTATE_BASE_TYPE`. */
@@ -98,5 +100,13 @@ export function custom<T>(format: string, codec: CustomCodec<T>): Field<T> {
 
 /** A description, or a function that gives it later. */
 export function target(of: Description | (() => Description)): () => Description {
-  return typeof of === "function" ? of : () => of;
+  if (typeof of === "function") return of;
+  if (typeof of !== "object" || of === null || typeof of.versionId !== "number") {
+    throw new KstateError(
+      "DESCRIPTION_INVALID",
+      `expected a description made by defineState, got ${picture(of)}; for one that is defined later give a function: () => later`,
+      { description: "", field: null, problem: "not a description" },
+    );
+  }
+  return () => of;
 }

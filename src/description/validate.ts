@@ -157,6 +157,14 @@ function isComparable({ kind }: Kind): boolean {
   return /^([ui](8|16|32|64)(\.safe)?|f32|f64|bool|char|string|enumeration|deadline)$/.test(kind);
 }
 
+/** What two programs can compare without knowing more. */
+function isPlain(kind: Kind): boolean {
+  if (kind.kind === "array" || kind.kind === "optional") return isPlain(kind.element);
+  return (
+    isComparable(kind) || ["bytes", "blob", "typedArray", "bitmap", "date", "address"].includes(kind.kind)
+  );
+}
+
 function checkKind(
   kind: Kind,
   earlier: readonly FieldModel[],
@@ -177,7 +185,6 @@ function checkKind(
     case "string":
     case "blob":
     case "json":
-    case "typedArray":
       checkCount(kind.max, "max", 0, path, fail);
       break;
     case "list":
@@ -198,6 +205,16 @@ function checkKind(
     case "enumeration":
       checkUnique(kind.names, "names", path, fail);
       break;
+    case "equal":
+      if (!isPlain(kind.element))
+        fail(path, `equal(${kind.element.kind}) cannot be compared; use a scalar, text or bytes`);
+      break;
+    case "typedArray":
+      if (!/^([ui](8|16|32|64)|f32|f64)$/.test(kind.element)) {
+        fail(path, `typedArray: ${kind.element} has no typed array; use list`);
+      }
+      checkCount(kind.max, "max", 0, path, fail);
+      break;
     case "custom":
       if (!/^[^@\s]+@\d+$/.test(kind.format))
         fail(path, 'custom: the format must be a name and a version, such as "geo@1"');
@@ -205,7 +222,12 @@ function checkKind(
     default:
       break;
   }
-  for (const nested of nestedKinds(kind)) checkKind(nested, [], versionId, path, fail);
+  for (const nested of nestedKinds(kind)) {
+    if (nested.kind === "unused" || nested.kind === "equal") {
+      fail(path, `${nested.kind} is a field of its own and cannot be inside ${kind.kind}`);
+    }
+    checkKind(nested, [], versionId, path, fail);
+  }
 }
 
 function checkCount(count: number, what: string, lowest: number, path: string, fail: Fail): void {

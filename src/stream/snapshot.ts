@@ -3,12 +3,19 @@ import { isDeprecated } from "../description/index.ts";
 
 type Members = Record<string, unknown>;
 
+/** In place of a member that was not there. */
+const nothing: unique symbol = Symbol("nothing");
+
 /**
  * What described objects hold just now, so that a load that fails half-way can be undone exactly: the same
  * objects in the same places, not copies of them.
  */
 export class Snapshot {
   readonly #undo: (() => void)[] = [];
+  /** Members, side by side because there may be millions. */
+  readonly #objects: Members[] = [];
+  readonly #names: string[] = [];
+  readonly #values: unknown[] = [];
   readonly #seen = new Set<object>();
   readonly #waiting: { readonly description: Description; readonly state: object }[] = [];
 
@@ -32,6 +39,13 @@ export class Snapshot {
   /** Puts everything back. Whatever is as it was is not touched. */
   restore(): void {
     for (let change = this.#undo.pop(); change !== undefined; change = this.#undo.pop()) change();
+    for (let i = this.#objects.length - 1; i >= 0; i--) {
+      const object = this.#objects[i]!;
+      const name = this.#names[i]!;
+      const before = this.#values[i];
+      if (before === nothing) delete object[name];
+      else if (!Object.is(object[name], before)) object[name] = before;
+    }
   }
 
   #object(description: Description, state: object): void {
@@ -48,12 +62,10 @@ export class Snapshot {
   }
 
   #member(object: Members, name: string): void {
-    const was = name in object;
-    const before = object[name];
-    this.#undo.push(() => {
-      if (!was) delete object[name];
-      else if (!Object.is(object[name], before)) object[name] = before;
-    });
+    const value = object[name];
+    this.#objects.push(object);
+    this.#names.push(name);
+    this.#values.push(value === undefined && !(name in object) ? nothing : value);
   }
 
   #value(kind: Kind, value: unknown): void {
