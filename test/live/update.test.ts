@@ -139,8 +139,9 @@ test("a request that does not end in time refuses the update and is answered by 
 
 test("a request that ends while quiescing is answered before the move", async (t) => {
   const service = await Service.start(t, "counter");
+  const { body } = await service.get("/");
   const parked = service.get("/park");
-  const { body } = await service.other("/");
+  await service.other("/");
   const update = service.startUpdate("--quiesce-timeout", "60000");
   await update.saw(/quiescing/);
   await service.other("/release");

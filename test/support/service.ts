@@ -69,13 +69,22 @@ export class Service {
   }
 
   /** Starts a fixture; `env` is for its first version. Without `serving` it does not wait for anything. */
-  static async start(
+  static start(
     t: TestContext,
     name: string,
     { env = {}, serving = true }: { env?: Record<string, string>; serving?: boolean } = {},
   ): Promise<Service> {
+    return Service.startCommand(t, [process.execPath, "--enable-source-maps", fixture(name)], env, serving);
+  }
+
+  /** Starts any command. */
+  static async startCommand(
+    t: TestContext,
+    command: readonly string[],
+    env: Record<string, string>,
+    serving = true,
+  ): Promise<Service> {
     const directory = runtimeDirectory(t);
-    const command = [process.execPath, "--enable-source-maps", fixture(name)];
     const service = new Service(directory, startKstate(directory, ["run", "--", ...command], env));
     t.after(async () => {
       for (const agent of service.#agents) agent.destroy();
@@ -84,10 +93,10 @@ export class Service {
     });
     if (serving) {
       await service.supervisor.saw(/ serves/);
-      const { listeners } = JSON.parse((await service.kstate("status", "--json")).stdout) as {
-        listeners: string[];
-      };
-      service.port = Number(/:(\d+)$/.exec(listeners[0] ?? "")?.[1]);
+      const { stdout } = await service.kstate("status", "--json");
+      service.port = Number(
+        /:(\d+)$/.exec((JSON.parse(stdout) as { listeners: string[] }).listeners[0] ?? "")?.[1],
+      );
     }
     return service;
   }
@@ -111,16 +120,21 @@ export class Service {
   }
 
   /** GETs a path over one keep-alive connection. */
-  get(path: string): Promise<Answer> {
-    return this.#get(path, this.#agents[0]!);
+  async get(path: string): Promise<Answer> {
+    const { text, connection } = await this.#get(path, this.#agents[0]!);
+    return { body: text.startsWith("{") ? JSON.parse(text) : { text }, connection };
   }
 
   /** GETs a path over a second keep-alive connection. */
-  other(path: string): Promise<Answer> {
-    return this.#get(path, this.#agents[1]!);
+  async other(path: string): Promise<void> {
+    await this.#get(path, this.#agents[1]!);
   }
 
-  #get(path: string, agent: Agent): Promise<Answer> {
+  async getJson(path: string): Promise<unknown> {
+    return JSON.parse((await this.#get(path, this.#agents[0]!)).text);
+  }
+
+  #get(path: string, agent: Agent): Promise<{ text: string; connection: number }> {
     return new Promise((resolve, reject) => {
       const request = get({ port: this.port, host: "127.0.0.1", path, agent }, (response) => {
         let text = "";
@@ -129,17 +143,15 @@ export class Service {
         response.on("data", (chunk: string) => {
           text += chunk;
         });
-        response.once("end", () =>
-          resolve({ body: text.startsWith("{") ? JSON.parse(text) : { text }, connection }),
-        );
+        response.once("end", () => resolve({ text, connection }));
       });
       request.once("error", reject);
     });
   }
 
   /** Opens a WebSocket; it is ended with the test. */
-  async openWebSocket(t: TestContext): Promise<Client> {
-    const socket = new WebSocket(`ws://127.0.0.1:${this.port}/`);
+  async openWebSocket(t: TestContext, path = ""): Promise<Client> {
+    const socket = new WebSocket(`ws://127.0.0.1:${this.port}/${path}`);
     t.after(() => socket.terminate());
     await once(socket, "open");
     return new Client(socket);
