@@ -78,3 +78,4 @@ export {
   Registry,
   type SaveOptions,
 } from "./registry/index.ts";
+export { NamedStreams, type StreamShelf } from "./stream/index.ts";

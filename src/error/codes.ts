@@ -72,7 +72,7 @@ export interface ErrorDetails {
   STREAM_CORRUPT: Place & { readonly expected: string; readonly found: string };
   /** A checksum does not fit: bytes were changed after they were written. */
   CHECKSUM_MISMATCH: {
-    readonly part: "headers" | "data" | "trailer" | "lock";
+    readonly part: "headers" | "data" | "trailer" | "lock" | "streams";
     readonly expected: string;
     readonly found: string;
   };

@@ -132,9 +132,13 @@ export class ByteWriter {
     return written;
   }
 
-  /** Puts a u32 where one was written before. */
+  /** Puts a number where one was written before. */
   patchU32(offset: number, value: number): void {
     this.#view.setUint32(offset, value, true);
+  }
+
+  patchU16(offset: number, value: number): void {
+    this.#view.setUint16(offset, value, true);
   }
 
   patchU64(offset: number, value: bigint): void {

@@ -76,10 +76,7 @@ function writeText(out: ByteWriter, text: string): void {
   const start = out.offset;
   out.u16(0);
   const size = out.utf8(text);
-  const end = out.offset;
-  out.offset = start;
-  out.u16(size);
-  out.offset = end;
+  out.patchU16(start, size);
 }
 
 /** Reads and verifies the trailer that follows a body: every checksum that is there, lengths, the table. */

@@ -1,0 +1,107 @@
+// Feeds damaged streams to `load`: `node fuzz/streams.mjs [inputs] [seed]`, after a build. 1,000,000 inputs unless
+// given. Whatever the bytes, load must either refuse with a KstateError and leave the object as it was, or load a
+// state that saves and loads again to the same.
+import assert from "node:assert/strict";
+import { argv } from "node:process";
+import { pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
+import { crc32 } from "node:zlib";
+import { isKstateError, Registry } from "kstate";
+import { kernelStream, seedState, testV2 } from "../build/test/golden/kernel.js";
+import { everyKind, everyKindState, otherState } from "../build/test/registry/every-kind.js";
+import { makeRandom, mutated } from "./mutate.mjs";
+
+const targets = [
+  { description: everyKind, instanceId: 7, saved: everyKindState, present: otherState },
+  {
+    description: testV2,
+    instanceId: 123,
+    saved: () => ({ ...seedState(), i: 10 }),
+    present: () => ({ s: "before", pUlong: { value: 1n }, folio: { address: 2n }, i: 3 }),
+  },
+];
+
+function registryOf({ description, instanceId }, object) {
+  const registry = new Registry();
+  registry.register(description, object, instanceId);
+  return registry;
+}
+
+function seedStreams(target) {
+  const registry = registryOf(target, target.saved());
+  const body = registry.save({ dataChecksum: false });
+  const end = Buffer.from(body).lastIndexOf("KSTR");
+  return { foreign: Buffer.from(body.subarray(0, end)), own: Buffer.from(body) };
+}
+
+/** Corrects the checksums of a damaged stream, so that what is behind them is reached. */
+function corrected(bytes) {
+  const start = bytes.lastIndexOf("KSTR");
+  if (start < 8 || bytes.length < start + 68) return bytes;
+  bytes.writeUInt32LE(bytes.length - start, start + 8);
+  bytes.writeBigUInt64LE(BigInt(bytes.length), start + 20);
+  let crc = crc32(bytes.subarray(0, 4));
+  for (let at = 4; at + 20 <= start && bytes.readInt32LE(at) !== -1; ) {
+    crc = crc32(bytes.subarray(at, at + 20), crc);
+    at += 20 + Math.max(0, bytes.readInt32LE(at + 16));
+  }
+  bytes.writeUInt32LE(crc32(bytes.subarray(start - 4, start), crc), start + 12);
+  bytes.writeUInt32LE(crc32(bytes.subarray(start, -4)), bytes.length - 4);
+  return bytes;
+}
+
+/** Loads one input; gives the error code, or "loaded". */
+function check(target, bytes, options) {
+  const object = target.present();
+  const registry = registryOf(target, object);
+  try {
+    registry.load(bytes, options);
+  } catch (error) {
+    assert.ok(isKstateError(error), error?.stack ?? String(error));
+    assert.ok(isDeepStrictEqual(object, target.present()), "a refused load has changed the object");
+    return error.code;
+  }
+  const again = target.present();
+  if ("equal" in again) again.equal = object.equal;
+  registryOf(target, again).load(registry.save());
+  assert.ok(isDeepStrictEqual(again, object), "what was loaded does not come back from a save");
+  return "loaded";
+}
+
+/** Runs that many inputs; gives how often each outcome came. Throws with the input's seed when something is wrong. */
+export function fuzzStreams({ inputs, seed = 1, progress = () => {} }) {
+  const outcomes = new Map();
+  const seeds = targets.map(seedStreams);
+  const others = [
+    ...seeds.flatMap(({ foreign, own }) => [foreign, own]),
+    Buffer.from(kernelStream("many-instances")),
+  ];
+  for (let i = 0; i < inputs; i++) {
+    const random = makeRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(i + 1, 0x85ebca6b));
+    const which = random.below(targets.length);
+    const foreign = random.below(2) === 0;
+    const damaged = mutated(foreign ? seeds[which].foreign : seeds[which].own, others, random);
+    const bytes = foreign || random.below(8) === 0 ? damaged : corrected(damaged);
+    try {
+      const outcome = check(targets[which], Uint8Array.from(bytes), { foreign });
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    } catch (cause) {
+      throw new Error(`input ${i} of seed ${seed}: ${cause.message}\n${Buffer.from(bytes).toString("hex")}`, {
+        cause,
+      });
+    }
+    if (i % 50_000 === 49_999) progress(i + 1);
+  }
+  return outcomes;
+}
+
+if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
+  const inputs = Number(argv[2] ?? 1_000_000);
+  const outcomes = fuzzStreams({
+    inputs,
+    seed: Number(argv[3] ?? Date.now() & 0xffff),
+    progress: (done) => console.log(`${done} of ${inputs}`),
+  });
+  for (const [outcome, count] of [...outcomes].sort((a, b) => b[1] - a[1]))
+    console.log(`${outcome} ${count}`);
+}
