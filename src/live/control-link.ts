@@ -33,17 +33,26 @@ export class ControlLink {
     this.#held = held;
   }
 
-  #accept(socket: Socket, onMessage: (message: ToProgram) => void): void {
-    if (peerUserId(descriptorOf(socket)) !== process.getuid?.()) {
+  /** Whoever does not speak the protocol is hung up on; the program serves on. */
+  #read(socket: Socket, lines: LineSplitter, text: string): ToProgram[] {
+    try {
+      return lines.push(text).map((line) => parseMessage(line) as ToProgram);
+    } catch {
       socket.destroy();
+      return [];
+    }
+  }
+
+  #accept(socket: Socket, onMessage: (message: ToProgram) => void): void {
+    if (this.#socket !== undefined || peerUserId(descriptorOf(socket)) !== process.getuid?.()) {
+      socket.destroy(); // one supervisor at a time, and none of another user's
       return;
     }
-    this.#socket?.destroy();
     this.#socket = socket;
     const lines = new LineSplitter();
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
-      for (const line of lines.push(text)) onMessage(parseMessage(line) as ToProgram);
+      for (const message of this.#read(socket, lines, text)) onMessage(message);
     });
     socket.on("error", () => {}); // the supervisor has gone: the close that follows is all there is to know
     socket.on("close", () => {

@@ -83,7 +83,8 @@ export type ToProgram =
 export type ToSupervisor =
   | { readonly type: "hello"; readonly protocol: readonly [number, number]; readonly pid: number }
   | { readonly type: "listen"; readonly key: string; readonly address: ListenAddress }
-  | { readonly type: "ready"; readonly lock: unknown }
+  /** Booted: the record of its descriptions, and the keys of the listeners that it uses. */
+  | { readonly type: "ready"; readonly lock: unknown; readonly listeners: readonly string[] }
   | { readonly type: "prepared" }
   | { readonly type: "refused"; readonly error: ErrorRecord }
   | { readonly type: "thawed"; readonly error: ErrorRecord }
@@ -120,7 +121,7 @@ const members = {
   cancel: ["generation"],
   hello: ["protocol", "pid"],
   listen: ["key", "address"],
-  ready: ["lock"],
+  ready: ["lock", "listeners"],
   prepared: [],
   refused: ["error"],
   thawed: ["error"],

@@ -118,7 +118,7 @@ export class Supervised {
   #carryOut(effect: ProgramEffect): void {
     switch (effect.type) {
       case "announce":
-        return this.#control.send({ type: "ready", lock: this.#parts.registry.lockRecord() });
+        return this.#announce();
       case "serve":
         return this.#beginServing("boot", () => null);
       case "takeOver":
@@ -156,6 +156,16 @@ export class Supervised {
     } else {
       this.#beginServing("restore", result.begin);
     }
+  }
+
+  #announce(): void {
+    const listeners = this.#parts.listeners.addresses().map(({ key }) => key);
+    for (const [key, descriptor] of this.#descriptors) {
+      if (listeners.includes(key)) continue;
+      this.#system.close(descriptor); // the previous version's, which this one does not serve
+      this.#descriptors.delete(key);
+    }
+    this.#control.send({ type: "ready", lock: this.#parts.registry.lockRecord(), listeners });
   }
 
   /** Node's HTTP server keeps its list of connections from the moment it listens: connections come after that. */

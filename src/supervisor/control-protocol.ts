@@ -3,7 +3,7 @@
  * `NAME.sock` in the runtime directory, mode 0600, same user only. One request a connection; the supervisor
  * answers with any number of `progress` and one `done` or `error`.
  */
-import type { ErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, KstateError } from "../error/index.ts";
 import type { HandoverFigures } from "../live/protocol.ts";
 
 /** How long the steps of an update may take, ms. */
@@ -30,6 +30,39 @@ export type ControlRequest =
   | { readonly type: "rollback"; readonly timeouts: UpdateTimeouts }
   | { readonly type: "status" }
   | { readonly type: "stop" };
+
+/** Reads one request; `PROTOCOL_ERROR` unless it is whole. */
+export function parseRequest(line: string): ControlRequest {
+  let request: Partial<Extract<ControlRequest, { type: "update" }>> | null;
+  try {
+    request = JSON.parse(line);
+  } catch {
+    throw protocolError("it is not JSON");
+  }
+  const type: string | undefined = request?.type;
+  if (type === "status" || type === "stop") return { type };
+  if (type !== "update" && type !== "rollback") throw protocolError(`there is no request ${String(type)}`);
+  const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS } = request!;
+  const isTexts = (value: unknown): boolean =>
+    Object.values(value as object).every((text) => typeof text === "string");
+  if (command !== null && !(Array.isArray(command) && command.length > 0 && isTexts(command))) {
+    throw protocolError("command is not a list of texts");
+  }
+  if (typeof environment !== "object" || environment === null || !isTexts(environment)) {
+    throw protocolError("environment is not an object of texts");
+  }
+  for (const [name, value] of Object.entries({ ...DEFAULT_TIMEOUTS, ...timeouts })) {
+    if (!Number.isFinite(value) || value <= 0) throw protocolError(`${name} is not a time in ms`);
+  }
+  const complete = { ...DEFAULT_TIMEOUTS, ...timeouts };
+  return type === "rollback"
+    ? { type, timeouts: complete }
+    : { type, command, environment, timeouts: complete };
+}
+
+function protocolError(problem: string): KstateError {
+  return new KstateError("PROTOCOL_ERROR", `cannot read the request: ${problem}`, { problem });
+}
 
 export type ControlResponse =
   | { readonly type: "progress"; readonly text: string }

@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { KstateError, toErrorRecord } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
 import { peerUserId } from "../memory/index.ts";
-import type { ControlRequest, ControlResponse } from "./control-protocol.ts";
+import { type ControlRequest, type ControlResponse, parseRequest } from "./control-protocol.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { answers } from "./system.ts";
 
@@ -41,7 +41,11 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
     const lines = new LineSplitter();
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
-      for (const line of lines.push(text)) void answer(socket, line, supervisor);
+      try {
+        for (const line of lines.push(text)) void answer(socket, line, supervisor);
+      } catch {
+        socket.destroy(); // a line without end
+      }
     });
   });
 }
@@ -51,9 +55,7 @@ async function answer(socket: Socket, line: string, supervisor: Supervisor): Pro
     if (socket.writable) socket.write(`${JSON.stringify(response)}\n`);
   };
   try {
-    const result = await carryOut(JSON.parse(line) as ControlRequest, supervisor, (text) =>
-      send({ type: "progress", text }),
-    );
+    const result = await carryOut(parseRequest(line), supervisor, (text) => send({ type: "progress", text }));
     send({ type: "done", result });
   } catch (error) {
     send({ type: "error", error: toErrorRecord(error) });
@@ -76,13 +78,5 @@ async function carryOut(
     case "stop":
       await supervisor.stop();
       return {};
-    default:
-      throw new KstateError(
-        "PROTOCOL_ERROR",
-        `unknown request ${JSON.stringify((request as { type?: unknown }).type)}`,
-        {
-          problem: "unknown request",
-        },
-      );
   }
 }

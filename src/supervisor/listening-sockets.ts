@@ -1,4 +1,3 @@
-import { unlinkSync } from "node:fs";
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ListenAddress } from "../live/protocol.ts";
 import type { SupervisorSystem } from "./system.ts";
@@ -46,12 +45,18 @@ export class ListeningSockets {
     return [...this.#sockets.values()].map(({ text }) => text);
   }
 
+  /** Closes those that a version which has taken over does not use: nobody would ever answer there. */
+  keep(keys: readonly string[]): void {
+    for (const [key, { descriptor, path }] of this.#sockets) {
+      if (keys.includes(key)) continue;
+      this.#system.close(descriptor);
+      if (path !== null) this.#system.unlink(path);
+      this.#sockets.delete(key);
+    }
+  }
+
   /** Closes all, and removes the paths of UNIX sockets. */
   close(): void {
-    for (const { descriptor, path } of this.#sockets.values()) {
-      this.#system.close(descriptor);
-      if (path !== null) unlinkSync(path);
-    }
-    this.#sockets.clear();
+    this.keep([]);
   }
 }

@@ -47,6 +47,8 @@ export class Program {
   phase: "running" | "joined" | "serving" = "running";
   /** The record of its descriptions, from `ready` on. */
   lock: unknown;
+  /** The keys of the listeners that it uses, from `ready` on. */
+  listeners: readonly string[] = [];
   /** What it threw, when it said so before it ended. */
   failure: ErrorRecord | undefined;
   readonly #system: SupervisorSystem;
@@ -110,7 +112,10 @@ export class Program {
       commonProtocol(PROTOCOL, message.protocol);
       this.phase = "joined";
     }
-    if (message.type === "ready") this.lock = message.lock;
+    if (message.type === "ready") {
+      this.lock = message.lock;
+      this.listeners = message.listeners;
+    }
     if (message.type === "serving") this.phase = "serving";
     this.#events.message(message);
   }

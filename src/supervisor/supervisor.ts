@@ -186,6 +186,7 @@ export class Supervisor {
       return;
     }
     this.#current = update.successor;
+    this.#listening.keep(this.#current.listeners);
     this.#previous = old.command;
     if (outcome.outcome === "committed")
       log(`${name}: update ${generation} committed, ${this.#current.pid} serves`);

@@ -149,3 +149,17 @@ test("a request that ends while quiescing is answered before the move", async (t
   assert.equal(await update.closed(), 0);
   assert.notEqual((await service.get("/")).body.pid, body.pid);
 });
+
+test("a listener that the next version does not use is closed, and bound again by a rollback", async (t) => {
+  const service = await Service.start(t, "counter");
+  const listeners = async (): Promise<string[]> =>
+    (JSON.parse((await service.kstate("status", "--json")).stdout) as { listeners: string[] }).listeners;
+  const [first] = await listeners();
+  assert.equal((await service.update({ LISTENER: "elsewhere" })).status, 0);
+  const [second, ...more] = await listeners();
+  assert.deepEqual(more, []);
+  assert.notEqual(second, first);
+  await assert.rejects(service.get("/"), { code: "ECONNREFUSED" });
+  assert.equal((await service.kstate("rollback")).status, 0);
+  assert.equal((await listeners()).length, 1);
+});

@@ -18,7 +18,8 @@ import {
 /** What kstate uses of a `WebSocketServer` of ws in public; `W` is its class of WebSockets. */
 export interface WebSocketServerLike<W> {
   readonly clients: Set<W>;
-  on(event: "connection", listener: (webSocket: W, request: IncomingMessage) => void): unknown;
+  // Without `W`: it would be inferred from the last overload of ws's own `on`, which says `any`.
+  on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
 export interface WebSocketHandlers<W, S> {
@@ -59,19 +60,13 @@ export class WebSockets<W extends object, S> {
     this.#server = server;
     this.#handlers = handlers;
     this.#httpServers = httpServers;
-    server.on("connection", (webSocket, request) => this.#open(webSocket, request));
+    server.on("connection", (webSocket: W, request: IncomingMessage) => this.#open(webSocket, request));
   }
 
   /** Registers the records and the states as instance `number`. */
   register(registry: Registry, number: number): void {
-    const name = `kstate.web_socket_states.${this.#handlers.state.name}`;
-    const states = defineState({
-      name,
-      id: crc32(name) >>> 1,
-      fields: [["states", list(struct(this.#handlers.state), { max: MAX_WEB_SOCKETS })]],
-    });
     registry.register(webSocketsState, this.#records, number);
-    registry.register(states, this.#states, number);
+    registry.register(statesOf(this.#handlers.state), this.#states, number);
   }
 
   #open(webSocket: W, request: IncomingMessage): void {
@@ -174,4 +169,21 @@ export class WebSockets<W extends object, S> {
     }
     this.#revived = [];
   }
+}
+
+type StatesDescription<S> = Description<{ states: S[] }>;
+const statesDescriptions = new WeakMap<Description, Description>();
+
+/** The list of a state that the program described; one description, however many servers use it. */
+function statesOf<S>(state: Description<S>): StatesDescription<S> {
+  const known = statesDescriptions.get(state);
+  if (known !== undefined) return known as StatesDescription<S>;
+  const name = `kstate.web_socket_states.${state.name}`;
+  const description = defineState({
+    name,
+    id: crc32(name) >>> 1, // ids are not negative
+    fields: [["states", list(struct(state), { max: MAX_WEB_SOCKETS })]],
+  });
+  statesDescriptions.set(state, description);
+  return description as unknown as StatesDescription<S>;
 }
