@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
@@ -71,7 +70,7 @@ test("nonsense on a control socket harms neither the program nor the supervisor"
       socket.on("error", () => {});
       socket.end(nonsense);
       socket.resume();
-      await once(socket, "close");
+      await new Promise((resolve) => socket.once("close", resolve));
     }
   }
   assert.equal((await service.get("/")).body.pid, body.pid);
