@@ -62,7 +62,7 @@ test("nonsense on a control socket harms neither the program nor the supervisor"
   for (const name of sockets) {
     for (const nonsense of [
       "nonsense\n",
-      '{"type":"update"}\n',
+      '{"type":"update","command":[]}\n',
       '{"type":"freeze","generation":1}\n',
       "\0\n",
     ]) {
@@ -74,6 +74,7 @@ test("nonsense on a control socket harms neither the program nor the supervisor"
     }
   }
   assert.equal((await service.get("/")).body.pid, body.pid);
-  assert.equal((await service.update()).status, 0);
+  const { status, stderr } = await service.update();
+  assert.equal(status, 0, stderr);
   assert.equal((await service.get("/")).body.count, 1);
 });
