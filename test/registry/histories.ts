@@ -98,7 +98,7 @@ export const histories: fc.Arbitrary<History> = fc
     const fields: FieldHistory[] = [];
     const pick = (kind: number) => values.next().value![kind];
     for (const { kind, at } of first) add(fields, kind, at, 0, undefined, undefined, pick);
-    changes.forEach((step, i) => applyChange(fields, step, i + 1, pick));
+    for (const [i, step] of changes.entries()) applyChange(fields, step, i + 1, pick);
     return { last: changes.length, fields };
   });
 
