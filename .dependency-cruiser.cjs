@@ -32,7 +32,11 @@ module.exports = {
       from: { path: "^src/supervisor/" },
       to: {
         path: "^src/",
-        pathNot: ["^src/supervisor/", "^src/(error|memory|carrier)/index\\.ts$", "^src/live/(protocol|machine)\\.ts$"],
+        pathNot: [
+          "^src/supervisor/",
+          "^src/(error|memory|carrier)/index\\.ts$",
+          "^src/live/(protocol|machine)\\.ts$",
+        ],
       },
     },
     {
@@ -57,7 +61,6 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: "node_modules" },
-    tsConfig: { fileName: "src/tsconfig.json" },
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "types", "default"] },
   },

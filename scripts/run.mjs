@@ -39,7 +39,8 @@ function test() {
   const checks = [
     [
       "format and lint",
-      () => run("biome", [tool("@biomejs/biome/bin/biome"), "ci", "--colors=off", "--error-on-warnings", "."]),
+      () =>
+        run("biome", [tool("@biomejs/biome/bin/biome"), "ci", "--colors=off", "--error-on-warnings", "."]),
     ],
     ["types", build],
     [
