@@ -43,6 +43,8 @@ export function assertKernelCanRead(
   versionOf: (description: Description) => number,
   isNested = false,
 ): void {
+  if (description.id === 0)
+    fail(description, null, "the kernel takes the id 0 for the end of the stream; use another");
   if (isNested && description.subsections.length > 0) {
     fail(
       description,

@@ -1,82 +1,94 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { kstate, runtimeDirectory, Service } from "../support/service.js";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import ts from "typescript";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
+/** Pages whose code is run. */
 const pages = [
-  "README.md",
-  "CHANGELOG.md",
-  ...readdirSync(join(root, "docs"), { recursive: true }).map((name) => `docs/${name}`),
-]
-  .map(String)
-  .filter((name) => name.endsWith(".md"));
-const read = (page: string): string => readFileSync(join(root, page), "utf8");
+  "docs/reference/kernel.md",
+  "docs/guides/describe-state.md",
+  "docs/guides/change-a-description.md",
+  "docs/guides/collections-and-references.md",
+  "docs/guides/custom-fields.md",
+];
+const workDir = join(root, "build/docs");
 
-test("every link of the documentation leads somewhere", () => {
-  const dead: string[] = [];
-  for (const page of pages) {
-    for (const [, target = ""] of read(page).matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
-      if (/^https?:/.test(target)) continue;
-      if (!existsSync(join(root, dirname(page), target))) dead.push(`${page}: ${target}`);
-    }
-  }
-  assert.deepEqual(dead, []);
-});
-
-test("the reference shows the help that the command prints", async (t) => {
-  const { stdout } = await kstate(runtimeDirectory(t), "--help");
-  assert.ok(
-    read("docs/reference/cli.md").includes(`<!-- output: kstate --help -->\n\`\`\`text\n${stdout}\`\`\``),
-  );
-});
-
-/** Writes the programs of the tutorial as a reader would: the first one copied, the second one changed. */
-function writeTutorial(directory: string): void {
-  const text = read("docs/getting-started.md");
-  const first = /<!-- file: chat.mjs -->\n```js\n(.*?)```/s.exec(text)?.[1] ?? "";
-  let second = first;
-  for (const [, diff = ""] of text.matchAll(/```diff\n(.*?)```/gs)) {
-    const side = (sign: string): string =>
-      diff
-        .split("\n")
-        .filter((line) => line.startsWith(sign) || line.startsWith(" "))
-        .map((line) => `${line.slice(1)}\n`)
-        .join("");
-    assert.ok(second.includes(side("-")), `the tutorial changes what is not there:\n${side("-")}`);
-    second = second.replace(side("-"), side("+"));
-  }
-  writeFileSync(join(directory, "chat.mjs"), first);
-  writeFileSync(join(directory, "chat-2.mjs"), second);
-  mkdirSync(join(directory, "node_modules"));
-  symlinkSync(root, join(directory, "node_modules/kstate"));
-  symlinkSync(join(root, "node_modules/ws"), join(directory, "node_modules/ws"));
+/** All blocks of a page in one module, as a reader would type them one after the other. */
+function programOf(page: string): string {
+  const blocks = [...readFileSync(join(root, page), "utf8").matchAll(/^```ts\n([\s\S]*?)^```$/gm)];
+  assert.ok(blocks.length > 0, `${page} has no code`);
+  return blocks.map(([, code]) => code).join("\n");
 }
 
-test("the tutorial's chat server can be updated and rolled back as it says", async (t) => {
-  const directory = runtimeDirectory(t);
-  writeTutorial(directory);
-  const service = await Service.startCommand(t, [process.execPath, join(directory, "chat.mjs")], {
-    PORT: "0",
+function sourceOf(page: string): string {
+  return join(workDir, `${page.replaceAll("/", "-").replace(/\.md$/, "")}.ts`);
+}
+
+describe("the documentation", () => {
+  mkdirSync(workDir, { recursive: true });
+  for (const page of pages) writeFileSync(sourceOf(page), programOf(page));
+
+  test("its code has the right types", () => {
+    const { config } = ts.readConfigFile(join(root, "tsconfig.base.json"), ts.sys.readFile);
+    const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+    const program = ts.createProgram(pages.map(sourceOf), { ...options, composite: false, noEmit: true });
+    const problems = ts.getPreEmitDiagnostics(program);
+    assert.equal(
+      ts.formatDiagnostics(problems, {
+        getCanonicalFileName: (name) => name,
+        getCurrentDirectory: () => root,
+        getNewLine: () => "\n",
+      }),
+      "",
+    );
   });
-  const [ada, ben] = [await service.openWebSocket(t, "ada"), await service.openWebSocket(t, "ben")];
-  assert.equal(await ada.ask("hello"), "ada (1): hello");
-  assert.equal(await ben.next(), "ada (1): hello");
-  const update = await service.kstate("update", "--", process.execPath, join(directory, "chat-2.mjs"));
-  assert.equal(update.status, 0, update.stderr);
-  assert.equal(await ada.ask("still here"), "ada (2): still here");
-  assert.equal(await ben.next(), "ada (2): still here");
-  const withTimes = (await service.getJson("/")) as { at: string }[];
-  assert.deepEqual([withTimes[0]?.at, withTimes.length], ["1970-01-01T00:00:00.000Z", 2]);
-  const rollback = await service.kstate("rollback");
-  assert.equal(rollback.status, 0, rollback.stderr);
-  assert.equal(await ben.ask("me too"), "ben (1): me too");
-  assert.equal(await ada.next(), "ben (1): me too");
-  assert.deepEqual(await service.getJson("/"), [
-    { nick: "ada", text: "hello" },
-    { nick: "ada", text: "still here" },
-    { nick: "ben", text: "me too" },
-  ]);
+
+  for (const page of pages) {
+    test(`the code of ${page} runs`, async () => {
+      const { outputText } = ts.transpileModule(programOf(page), {
+        compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 },
+      });
+      const file = sourceOf(page).replace(/\.ts$/, ".mjs");
+      writeFileSync(file, outputText);
+      await import(pathToFileURL(file).href);
+      rmSync(file);
+    });
+  }
+
+  test("links lead somewhere", () => {
+    const files = readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".md"),
+    );
+    assert.ok(files.length >= pages.length);
+    for (const name of files) {
+      const file = join(root, "docs", name);
+      for (const [, link] of readFileSync(file, "utf8").matchAll(/\]\(([^)\s]+)\)/g)) {
+        const [path, anchor] = link!.split("#");
+        if (/^[a-z]+:/.test(link!)) continue;
+        const target = path === "" ? file : resolve(dirname(file), path!);
+        assert.ok(existsSync(target), `${relative(root, file)}: ${link} leads nowhere`);
+        if (anchor !== undefined)
+          assert.ok(anchorsOf(target).includes(anchor), `${relative(root, file)}: no ${link}`);
+      }
+    }
+  });
+
+  test("the page about the stream is made from the contract", async () => {
+    const { href } = pathToFileURL(join(root, "scripts/stream-doc.mjs"));
+    const { target, streamPage } = (await import(href)) as { target: string; streamPage(): string };
+    assert.equal(readFileSync(target, "utf8"), streamPage(), "run node scripts/stream-doc.mjs");
+  });
 });
+
+function anchorsOf(file: string): readonly string[] {
+  const headings = readFileSync(file, "utf8").matchAll(/^#+ (.*)$/gm);
+  return Array.from(headings, ([, text]) =>
+    text!
+      .toLowerCase()
+      .replaceAll(/[^\p{Letter}\p{Number}\s_-]/gu, "")
+      .replaceAll(/\s/g, "-"),
+  );
+}
