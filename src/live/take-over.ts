@@ -28,7 +28,7 @@ export function takeOver(
     const { descriptors, record } = pair.receiveFrozen(deadlineNs);
     const stream = memory.preserved(generation);
     const streamBytes = stream.length;
-    parts.registry.load(stream);
+    parts.registry.load(stream, { undo: false }); // the process is the undo
     const sockets = adoptConnections(parts, descriptors);
     if (memory.verdicts.decide(generation, "COMMITTED") === "CANCELLED") {
       throw new KstateError("UPDATE_CANCELLED", "cannot take over: the update was cancelled meanwhile", {

@@ -22,6 +22,7 @@ import { type WebSocketRecord, webSocketsState } from "./sockets/records.ts";
 import { adopt } from "./sockets/stream-socket.ts";
 import type { WebSockets } from "./sockets/web-sockets.ts";
 import type { LiveSystem } from "./system.ts";
+import { warmExchanges } from "./warm-exchange.ts";
 
 /**
  * Runs the code of a hand-over on made-up data, so that it is compiled when the program freezes: cold code takes
@@ -36,6 +37,7 @@ export async function warmUp(
   const sockets = role === "successor" ? warmAdoption(webSockets) : warmSending(system);
   await inSlices([codec, sockets.step], ROUNDS);
   sockets.end();
+  if (role === "successor") await warmExchanges(webSockets, emptyRecord);
 }
 
 const ROUNDS = 150;

@@ -20,6 +20,7 @@ export {
   setSocketOption,
   socketAddress,
   socketPair,
+  streamPair,
 } from "./ffi/libc.ts";
 export type { MemoryState, Verdict } from "./layout.ts";
 export { PhysicalMemory } from "./physical-memory.ts";

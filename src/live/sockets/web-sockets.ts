@@ -87,11 +87,12 @@ export class WebSockets<W extends object, S> {
   }
 
   /** Runs the code of {@link revive} on a connection that goes nowhere; nobody is told of it. */
-  warmUp(socket: Socket, record: WebSocketRecord): void {
+  warmUp(socket: Socket, record: WebSocketRecord): object {
     const webSocket = revive(this.#server, socket, record) as W;
     watchWrites(socket);
     describe(webSocket, record.listener, record.unread);
     this.#server.clients.delete(webSocket);
+    return webSocket;
   }
 
   /** What keeps the freeze waiting, for people. */

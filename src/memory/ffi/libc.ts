@@ -143,6 +143,13 @@ export function socketPair(): [number, number] {
   return [pair[0]!, pair[1]!];
 }
 
+/** Two connected stream sockets, close-on-exec. */
+export function streamPair(): [number, number] {
+  const pair = new Int32Array(2);
+  call("socketpair", AF.unix, SOCK.stream | SOCK_CLOEXEC, 0, pair);
+  return [pair[0]!, pair[1]!];
+}
+
 /** A stream socket of a family of {@link AF}, close-on-exec. */
 export function createSocket(family: number): number {
   return call("socket", family, SOCK.stream | SOCK_CLOEXEC, 0);
