@@ -17,6 +17,9 @@ import { keyId } from "./wire-ids.ts";
 
 const crc32: Crc32 = (bytes, before = 0) => zlibCrc32(bytes, before);
 
+/** A larger buffer is not kept. */
+const scratchLimit = 64 * 1024 * 1024;
+
 export interface RegisterOptions {
   /** Whether a stream may be without the instance though its writer knew the description. False unless given. */
   readonly optional?: boolean;
@@ -33,7 +36,8 @@ export interface LoadOptions extends SourceOptions {
 /** The objects of a program whose state is preserved: what the kernel's `kstate_register` fills. */
 export class Registry {
   readonly #instances = new Instances(crc32);
-  readonly #scratch = new ByteWriter();
+  /** A buffer that is kept from save to save, since a new one each time costs more than the save. */
+  #scratch: ByteWriter | undefined;
   readonly #blocks = new Map<symbol, string>();
   #carried = new Carried();
   #lock: OwnLock | undefined;
@@ -122,7 +126,6 @@ export class Registry {
 
   /** Saves all registered objects, in the order of registration. The result is a stream of its own. */
   save(options: SaveOptions = {}): Uint8Array {
-    const out = options.into === undefined ? this.#scratch : new ByteWriter(options.into);
     const instances = [...this.#instances.all((id, wireId) => this.#carried.isTaken(id, wireId))];
     const input = {
       instances,
@@ -130,8 +133,23 @@ export class Registry {
       lock: this.#lockForSave(),
       blocks: this.#blocks.values(),
     };
+    if (options.into !== undefined) {
+      const out = new ByteWriter(options.into);
+      saveStream(out, input, crc32, options);
+      return out.written;
+    }
+    const out = this.#takeScratch();
     saveStream(out, input, crc32, options);
-    return options.into === undefined ? out.written.slice() : out.written;
+    const stream = out.written.slice();
+    if (out.capacity <= scratchLimit) this.#scratch = out;
+    return stream;
+  }
+
+  /** The buffer of the last save, unless a hook that saves is using it. */
+  #takeScratch(): ByteWriter {
+    const out = this.#scratch ?? new ByteWriter();
+    this.#scratch = undefined;
+    return out;
   }
 
   /** Refuses every save with a reason, until the function that it gives is called. */

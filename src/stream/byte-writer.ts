@@ -21,6 +21,10 @@ export class ByteWriter {
     return this.#bytes.subarray(0, this.offset);
   }
 
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** Makes room for `size` more bytes. */
   reserve(size: number): void {
     const needed = this.offset + size;

@@ -217,6 +217,27 @@ describe("hooks", () => {
     assert.equal(registry.size, 0);
   });
 
+  test("a hook may save the same registry, or another part of the program's", () => {
+    let inner: Uint8Array | undefined;
+    const registry = new Registry();
+    const description = defineState({
+      name: "d",
+      id: 1,
+      fields: [["text", text]],
+      preSave: (state) => {
+        state.text += "!";
+        if (state.text === "a!") inner = registry.save();
+      },
+    });
+    const state = { text: "a" };
+    registry.register(description, state);
+    const outer = registry.save();
+    assert.equal(Buffer.from(outer).includes("a!!"), true);
+    registry.load(outer);
+    registry.load(inner!);
+    assert.equal(state.text, "a!!");
+  });
+
   test("block refuses a save with its reason, until it is taken back", () => {
     const description = defineState({
       name: "d",
