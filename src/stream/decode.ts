@@ -4,28 +4,23 @@
  */
 
 import {
-  type Check,
-  type CustomReader,
   type Description,
-  expectation,
   type FieldModel,
-  fits,
   isDeprecated,
   isInVersion,
   type Kind,
   picture,
-  type TypedName,
 } from "../description/index.ts";
-import { isKstateError, KstateError, type Place } from "../error/index.ts";
-import { Applier } from "./apply.ts";
+import { isKstateError } from "../error/index.ts";
 import { ByteReader } from "./byte-reader.ts";
+import { LoadChecks, loadHookFailed } from "./checks.ts";
 import { holds } from "./condition.ts";
+import { LeafReader } from "./decode-leaf.ts";
 import { absent, Decoded, DecodedFields, type DecodedMap } from "./decoded.ts";
-import { hasStrayBits } from "./encode.ts";
 import { depthLimit, entryHeaderSize, sectionType, subsectionType } from "./format.ts";
 import { leastSize } from "./least-size.ts";
 import { Trace } from "./trace.ts";
-import { isTypedName, typedArrays, typedFrom } from "./typed.ts";
+import { isTypedName } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
 
@@ -51,10 +46,11 @@ interface Header {
 export class Decoder {
   readonly trace = new Trace("load");
   readonly #in: ByteReader;
+  readonly #leaf: LeafReader;
+  readonly #checks: LoadChecks;
   readonly #options: DecoderOptions;
   readonly #seen = new Map<Description, number>();
   #references: Decoded[] = [];
-  #deferred: { checks: readonly Check[]; make: (applier: Applier) => unknown; where: Place }[] = [];
   #waiting: Decoded[] = [];
   #isDraining = false;
   #type = sectionType;
@@ -62,6 +58,8 @@ export class Decoder {
 
   constructor(bytes: Uint8Array, options: DecoderOptions) {
     this.#in = new ByteReader(bytes, this.trace);
+    this.#leaf = new LeafReader(this.#in, options.isForeign);
+    this.#checks = new LoadChecks(this.#in);
     this.#options = options;
   }
 
@@ -87,7 +85,7 @@ export class Decoder {
     try {
       return this.#entry(description, undefined, undefined);
     } catch (error) {
-      throw isKstateError(error) ? error : hookFailed(this.trace.place(input.offset), error);
+      throw isKstateError(error) ? error : loadHookFailed(this.trace.place(input.offset), error);
     }
   }
 
@@ -102,7 +100,7 @@ export class Decoder {
     decoded.versionId = header.versionId;
     decoded.values = this.#fields(description.fields, header.versionId);
     if (instanceId !== undefined) decoded.subsections = this.#nestedSubsections(description);
-    this.#objectChecked(decoded);
+    this.#checks.object(decoded);
     this.#leave(header);
     trace.description = outer.description;
     trace.versionId = outer.versionId;
@@ -197,7 +195,7 @@ export class Decoder {
       trace.name(field.name);
       const start = this.#in.offset;
       const value = this.#fieldValue(field, fields, values, versionId);
-      if (field.checks.length > 0) this.#checked(field, value, start);
+      if (field.checks.length > 0) this.#checks.field(field, value, start);
       values[i] = value;
       trace.pop();
     }
@@ -214,7 +212,7 @@ export class Decoder {
     const { kind } = field;
     const isUnwanted = isDeprecated(field) && field.load === undefined && field.checks.length === 0;
     if (kind.kind === "custom" && isUnwanted && kind.codec.skip !== undefined) {
-      kind.codec.skip(this.#customReader());
+      kind.codec.skip(this.#leaf.customReader());
       return undefined;
     }
     return this.#value(kind, fields, values, versionId);
@@ -235,49 +233,9 @@ export class Decoder {
     });
   }
 
-  #checked(field: FieldModel, value: unknown, start: number): void {
-    if (isComposite(field.kind)) {
-      this.#defer(field.checks, start, (applier) => applier.applyValue(field.kind, value));
-      return;
-    }
-    for (const { predicate, why } of field.checks) {
-      if (!predicate(value))
-        throw this.trace.error("CHECK_FAILED", start, `${why}; it is ${picture(value)}`, { why });
-    }
-  }
-
-  #objectChecked(decoded: Decoded): void {
-    const { checks } = decoded.description;
-    if (checks.length > 0) this.#defer(checks, this.#in.offset, (applier) => applier.applyNew(decoded));
-  }
-
-  /** Checks of objects wait until the whole section is there; they see objects that are made for them alone. */
-  #defer(checks: readonly Check[], offset: number, make: (applier: Applier) => unknown): void {
-    this.#deferred.push({ checks, make, where: this.trace.place(offset) });
-  }
-
   /** To be called when a section and its subsections were read: what had to wait until then. */
   finishSection(): void {
-    const deferred = this.#deferred;
-    this.#deferred = [];
-    for (const { checks, make, where } of deferred) {
-      const trial = new Applier({ folioAt: (address) => ({ address }), isTrial: true });
-      const value = make(trial);
-      trial.forget();
-      for (const check of checks) this.#assertCheck(check, value, where);
-    }
-  }
-
-  #assertCheck({ predicate, why }: Check, value: unknown, where: Place): void {
-    let holds: boolean;
-    try {
-      holds = predicate(value);
-    } catch (error) {
-      throw hookFailed(where, error);
-    }
-    if (holds) return;
-    const message = `cannot load ${where.description} at ${where.path}: ${why}; it is ${picture(value)}`;
-    throw new KstateError("CHECK_FAILED", message, { ...where, why });
+    this.#checks.run();
   }
 
   #nestedSubsections(description: Description): (Decoded | undefined)[] | undefined {
@@ -355,46 +313,11 @@ export class Decoder {
   }
 
   #value(kind: Kind, fields: readonly FieldModel[], values: readonly unknown[], versionId: number): unknown {
-    const input = this.#in;
     switch (kind.kind) {
-      case "u8":
-        return input.u8();
-      case "u16":
-        return input.u16();
-      case "u32":
-        return input.u32();
-      case "i8":
-        return input.i8();
-      case "i16":
-        return input.i16();
-      case "i32":
-        return input.i32();
-      case "u64.safe":
-        return this.#safe(kind, false);
-      case "i64.safe":
-        return this.#safe(kind, true);
-      case "u64":
-        return input.u64();
-      case "i64":
-        return input.i64();
-      case "f32":
-        return input.f32();
-      case "f64":
-        return input.f64();
-      case "bool":
-        return this.#flag("0 or 1") === 1;
-      case "string":
-        return input.utf8(this.#length(kind.max));
-      case "char":
-        return this.#char(kind);
-      case "bytes":
-        return input.copy(kind.size);
-      case "blob":
-        return input.copy(this.#length(kind.max));
-      case "bitmap":
-        return this.#bitmap(kind);
       case "array":
-        return this.#array(kind.element, kind.count, fields, values, versionId);
+        return isTypedName(kind.element.kind)
+          ? this.#leaf.typed(kind.element.kind, kind.count)
+          : this.#elements(kind.element, kind.count, fields, values, versionId);
       case "pointerArray":
         return this.#pointerArray(kind, fields, values, versionId);
       case "pointer":
@@ -410,110 +333,18 @@ export class Decoder {
       case "map":
         return this.#map(kind, versionId);
       case "optional":
-        return this.#flag("0 (absent) or 1") === 0
+        return this.#leaf.flag("0 (absent) or 1") === 0
           ? null
           : this.#value(kind.element, fields, values, versionId);
       case "oneOf": {
-        const variant = kind.variants[this.#choice(kind.variants.length, kind)]!;
+        const variant = kind.variants[this.#leaf.choice(kind.variants.length, kind)]!;
         return new DecodedFields(variant.fields, this.#fields(variant.fields, versionId), variant.name);
       }
-      case "enumeration":
-        return kind.names[this.#choice(kind.names.length, kind)];
       case "ref":
         return this.#ref(kind);
-      case "typedArray": {
-        const size = typedArrays[kind.element].BYTES_PER_ELEMENT;
-        return typedFrom(kind.element, input.copy(this.#count(kind.max, size) * size));
-      }
-      case "date":
-        return this.#date(kind);
-      case "deadline":
-        return this.#safe(kind, true);
-      case "address": {
-        const { at } = kind.base;
-        return input.u64() + (typeof at === "function" ? at() : at);
-      }
-      case "folio":
-        return { address: input.u64() };
-      case "custom":
-        return kind.codec.load(this.#customReader());
-      case "unused":
-        return this.#unused(kind.size);
-      case "json":
-        return this.#json(kind);
+      default:
+        return this.#leaf.read(kind);
     }
-  }
-
-  #safe(kind: Kind, signed: boolean): number {
-    const value = this.#in.safe64(signed);
-    if (Number.isNaN(value)) {
-      throw this.#invalid(this.#in.offset - 8, expectation(kind), "a number that is too large");
-    }
-    return value;
-  }
-
-  #flag(expected: string): number {
-    const value = this.#in.u8();
-    if (value > 1) throw this.#invalid(this.#in.offset - 1, expected, String(value));
-    return value;
-  }
-
-  /** A length in bytes. */
-  #length(max: number): number {
-    return this.#count(max, 1);
-  }
-
-  /** A count of elements of at least `size` bytes each: within the limit and within the bytes left. */
-  #count(max: number, size: number): number {
-    const input = this.#in;
-    const count = input.u32();
-    if (count > max) {
-      const fact = `${count} at offset ${input.offset - 4} is above the limit of ${max}; raise max`;
-      throw this.trace.error("LIMIT_EXCEEDED", input.offset - 4, fact, { limit: max, found: count });
-    }
-    if (count * size > input.left) throw input.truncated(count * size);
-    return count;
-  }
-
-  #char({ size }: Of<"char">): string {
-    const input = this.#in;
-    const start = input.take(size);
-    const { bytes } = input;
-    let length = 0;
-    while (length < size && bytes[start + length] !== 0) length++;
-    if (!this.#options.isForeign) {
-      for (let i = length; i < size; i++) {
-        if (bytes[start + i] !== 0)
-          throw this.#invalid(start + i, "NUL after the end of the text", String(bytes[start + i]));
-      }
-    }
-    input.offset = start;
-    const text = input.utf8(length);
-    input.offset = start + size;
-    return text;
-  }
-
-  #bitmap(kind: Of<"bitmap">): Uint8Array {
-    const bits = this.#in.copy(Math.ceil(kind.count / 8));
-    if (hasStrayBits(bits, kind.count)) {
-      throw this.#invalid(this.#in.offset - 1, `no bit from ${kind.count} on`, "one");
-    }
-    return bits;
-  }
-
-  #array(
-    element: Kind,
-    count: number,
-    fields: readonly FieldModel[],
-    values: readonly unknown[],
-    versionId: number,
-  ): unknown {
-    if (isTypedName(element.kind)) return this.#typed(element.kind, count);
-    return this.#elements(element, count, fields, values, versionId);
-  }
-
-  #typed(name: TypedName, count: number): unknown {
-    return typedFrom(name, this.#in.copy(count * typedArrays[name].BYTES_PER_ELEMENT));
   }
 
   #pointerArray(
@@ -527,7 +358,7 @@ export class Decoder {
         ? -1
         : fields.findIndex((field) => field.name === kind.count && isInVersion(field, versionId));
     const count = typeof kind.count === "number" ? kind.count : index < 0 ? 0 : Number(values[index]);
-    if (!(count >= 0)) throw this.#invalid(this.#in.offset, "a count", picture(count));
+    if (!(count >= 0)) throw this.#leaf.invalid(this.#in.offset, "a count", picture(count));
     if (count > this.#in.left) throw this.#in.truncated(count);
     return this.#elements(kind.element, count, fields, values, versionId);
   }
@@ -553,10 +384,10 @@ export class Decoder {
   #list(kind: Of<"list" | "set">, versionId: number): unknown[] {
     const { element, max } = kind;
     if (element.kind === "struct") return this.#group(element.of(), max, undefined, versionId).values;
-    const count = this.#count(max, leastSize(element));
+    const count = this.#leaf.count(max, leastSize(element));
     const found = this.#elements(element, count, [], [], versionId);
     if (kind.kind === "set" && new Set(found).size !== found.length) {
-      throw this.#invalid(this.#in.offset, "elements that are there once", "one that is there twice");
+      throw this.#leaf.invalid(this.#in.offset, "elements that are there once", "one that is there twice");
     }
     return found;
   }
@@ -565,7 +396,7 @@ export class Decoder {
     const start = this.#in.offset;
     const { key, value, max } = kind;
     if (value.kind === "struct") return this.#group(value.of(), max, key, versionId);
-    const count = this.#count(max, leastSize(key) + leastSize(value));
+    const count = this.#leaf.count(max, leastSize(key) + leastSize(value));
     const [keys, values]: [unknown[], unknown[]] = [[], []];
     for (let i = 0; i < count; i++) {
       this.trace.index(i);
@@ -581,7 +412,7 @@ export class Decoder {
 
   #assertDistinct(keys: readonly unknown[], start: number): void {
     if (new Set(keys).size !== keys.length)
-      throw this.#invalid(start, "keys that are there once", "one that is there twice");
+      throw this.#leaf.invalid(start, "keys that are there once", "one that is there twice");
   }
 
   /** Structs that share one header. */
@@ -599,7 +430,7 @@ export class Decoder {
     this.#enter(header, description);
     const least =
       leastSize({ kind: "record", fields: description.fields }) + (key === undefined ? 0 : leastSize(key));
-    const count = this.#count(max, least);
+    const count = this.#leaf.count(max, least);
     const [keys, values]: [unknown[], Decoded[]] = [[], []];
     for (let i = 0; i < count; i++) {
       trace.index(i);
@@ -610,7 +441,7 @@ export class Decoder {
       }
       const decoded = new Decoded(description, header.versionId);
       decoded.values = this.#fields(description.fields, header.versionId);
-      this.#objectChecked(decoded);
+      this.#checks.object(decoded);
       values.push(decoded);
       trace.pop();
     }
@@ -643,7 +474,8 @@ export class Decoder {
     this.#enter(header, subsection);
     for (let i = 0; i < values.length; i++) {
       trace.index(i);
-      if (this.#flag("0 (not needed) or 1") === 1) this.#columnElement(values[i]!, index, header.versionId);
+      if (this.#leaf.flag("0 (not needed) or 1") === 1)
+        this.#columnElement(values[i]!, index, header.versionId);
       trace.pop();
     }
     this.#leave(header);
@@ -663,14 +495,8 @@ export class Decoder {
     }
     const decoded = new Decoded(subsection, versionId);
     decoded.values = this.#fields(subsection.fields, versionId);
-    this.#objectChecked(decoded);
+    this.#checks.object(decoded);
     parent.subsections[index] = decoded;
-  }
-
-  #choice(count: number, kind: Kind): number {
-    const index = this.#in.u16();
-    if (index >= count) throw this.#invalid(this.#in.offset - 2, expectation(kind), `index ${index}`);
-    return index;
   }
 
   #ref(kind: Of<"ref">): Decoded | null {
@@ -706,84 +532,4 @@ export class Decoder {
     this.#waiting = [];
     this.#isDraining = false;
   }
-
-  #date(kind: Of<"date">): Date {
-    const date = new Date(this.#in.safe64(true));
-    if (!fits(kind, date))
-      throw this.#invalid(this.#in.offset - 8, expectation(kind), "a time that no Date can say");
-    return date;
-  }
-
-  #unused(size: number): undefined {
-    const input = this.#in;
-    const start = input.take(size);
-    for (let i = start; i < start + size; i++) {
-      if (input.bytes[i] !== 0 && !this.#options.isForeign)
-        throw this.#invalid(i, "zeros", String(input.bytes[i]));
-    }
-    return undefined;
-  }
-
-  #json(kind: Of<"json">): unknown {
-    const start = this.#in.offset;
-    const text = this.#in.utf8(this.#length(kind.max));
-    try {
-      return JSON.parse(text);
-    } catch (cause) {
-      throw this.#in.corrupt(start, "JSON", String((cause as Error).message));
-    }
-  }
-
-  #customReader(): CustomReader {
-    const input = this.#in;
-    return {
-      get left() {
-        return input.left;
-      },
-      u8: () => input.u8(),
-      u16: () => input.u16(),
-      u32: () => input.u32(),
-      i32: () => input.i32(),
-      u64: () => input.u64(),
-      i64: () => input.i64(),
-      f32: () => input.f32(),
-      f64: () => input.f64(),
-      bytes: (size) => input.copy(assertSize(size)),
-      skip: (size) => void input.take(assertSize(size)),
-      string: (max) => input.utf8(this.#length(max)),
-      fail: (expected, found) => {
-        throw this.#invalid(input.offset, expected, found);
-      },
-    };
-  }
-
-  #invalid(offset: number, expected: string, found: string): KstateError {
-    const fact = `expected ${expected} at offset ${offset}, found ${found}`;
-    return this.trace.error("VALUE_INVALID", offset, fact, { expected, found });
-  }
-}
-
-function hookFailed({ path, description }: Place, cause: unknown): KstateError {
-  return new KstateError(
-    "HOOK_FAILED",
-    `cannot load ${description} at ${path}: the program's own code threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`,
-    { hook: "load", description, path },
-    { cause },
-  );
-}
-
-function assertSize(size: number): number {
-  if (!Number.isInteger(size) || size < 0)
-    throw new RangeError(`a size must be an integer from 0, is ${size}`);
-  return size;
-}
-
-const compositeKinds = new Set<Kind["kind"]>([
-  ...(["array", "pointer", "pointerArray", "struct", "record", "list", "set", "map"] as const),
-  ...(["oneOf", "ref", "optional", "equal"] as const),
-]);
-
-/** Kinds that are not read as the value itself. */
-function isComposite({ kind }: Kind): boolean {
-  return compositeKinds.has(kind);
 }

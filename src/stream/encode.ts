@@ -4,13 +4,10 @@
  */
 
 import {
-  type BigName,
   type Condition,
   type Description,
   expectation,
   type FieldModel,
-  type IntegerName,
-  integerRange,
   isDeprecated,
   isInVersion,
   type Kind,
@@ -19,9 +16,9 @@ import {
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { holds } from "./condition.ts";
+import { LeafWriter } from "./encode-leaf.ts";
 import { depthLimit, entryHeaderSize, entrySizeLimit, sectionType, subsectionType } from "./format.ts";
 import { type Numbering, References } from "./references.ts";
-import { isWellFormed } from "./text.ts";
 import { Trace } from "./trace.ts";
 import { isTyped, isTypedName, littleEndianBytes } from "./typed.ts";
 
@@ -34,6 +31,7 @@ export type OnEntry = (description: Description, offset: number, size: number) =
 export class Encoder {
   readonly trace = new Trace("save");
   readonly #out: ByteWriter;
+  readonly #leaf: LeafWriter;
   readonly #versionOf: (description: Description) => number;
   #references = new References();
   #sectionType = 0;
@@ -41,6 +39,7 @@ export class Encoder {
 
   constructor(out: ByteWriter, versionOf: (description: Description) => number) {
     this.#out = out;
+    this.#leaf = new LeafWriter(out, this.trace);
     this.#versionOf = versionOf;
   }
 
@@ -123,7 +122,7 @@ export class Encoder {
   /** `postSave` always follows a successful `preSave`. */
   #hooked(description: Description, versionId: number, state: unknown, withSubsections: boolean): void {
     const { preSave, postSave } = description.hooks;
-    if (typeof state !== "object" || state === null) throw this.#misfit("an object", state);
+    if (typeof state !== "object" || state === null) throw this.#leaf.misfit("an object", state);
     preSave?.(state);
     if (postSave === undefined) {
       this.#body(description, versionId, state, withSubsections);
@@ -202,59 +201,7 @@ export class Encoder {
     fields: readonly FieldModel[],
     versionId: number,
   ): void {
-    const out = this.#out;
     switch (kind.kind) {
-      case "u8":
-        out.u8(this.#integer(kind.kind, value));
-        break;
-      case "u16":
-        out.u16(this.#integer(kind.kind, value));
-        break;
-      case "u32":
-        out.u32(this.#integer(kind.kind, value));
-        break;
-      case "i8":
-        out.u8(this.#integer(kind.kind, value));
-        break;
-      case "i16":
-        out.u16(this.#integer(kind.kind, value));
-        break;
-      case "i32":
-        out.i32(this.#integer(kind.kind, value));
-        break;
-      case "u64.safe":
-      case "i64.safe":
-        out.safe64(this.#integer(kind.kind, value));
-        break;
-      case "u64":
-        out.u64(this.#big(kind.kind, value));
-        break;
-      case "i64":
-        out.i64(this.#big(kind.kind, value));
-        break;
-      case "f32":
-        if (typeof value !== "number") throw this.#misfit(expectation(kind), value);
-        out.f32(value);
-        break;
-      case "f64":
-        if (typeof value !== "number") throw this.#misfit(expectation(kind), value);
-        out.f64(value);
-        break;
-      case "bool":
-        if (typeof value !== "boolean") throw this.#misfit(expectation(kind), value);
-        out.u8(value ? 1 : 0);
-        break;
-      case "string":
-        this.#string(kind, value);
-        break;
-      case "char":
-        this.#char(kind, value);
-        break;
-      case "bytes":
-      case "blob":
-      case "bitmap":
-        this.#bytes(kind, value);
-        break;
       case "array":
       case "pointerArray":
         this.#array(kind, value, object, fields, versionId);
@@ -266,7 +213,7 @@ export class Encoder {
         this.#entry(kind.of(), 0, value, true);
         break;
       case "record":
-        if (typeof value !== "object" || value === null) throw this.#misfit(expectation(kind), value);
+        if (typeof value !== "object" || value === null) throw this.#leaf.misfit(expectation(kind), value);
         this.#fields(kind.fields, versionId, value);
         break;
       case "list":
@@ -277,7 +224,7 @@ export class Encoder {
         this.#map(kind, value, versionId);
         break;
       case "optional":
-        out.u8(value === null ? 0 : 1);
+        this.#out.u8(value === null ? 0 : 1);
         if (value !== null) this.#value(kind.element, value, object, fields, versionId);
         break;
       case "equal":
@@ -286,99 +233,12 @@ export class Encoder {
       case "oneOf":
         this.#oneOf(kind, value, versionId);
         break;
-      case "enumeration":
-        this.#enumeration(kind, value);
-        break;
       case "ref":
         this.#ref(kind, value);
         break;
-      case "typedArray":
-        if (!isTyped(kind.element, value)) throw this.#misfit(expectation(kind), value);
-        this.#limit(value.length, kind.max);
-        out.u32(value.length);
-        out.bytes(littleEndianBytes(value));
-        break;
-      case "date":
-        out.i64(BigInt(this.#date(kind, value)));
-        break;
-      case "deadline":
-        if (!Number.isSafeInteger(value)) throw this.#misfit(expectation(kind), value);
-        out.safe64(value as number);
-        break;
-      case "address":
-        this.#address(kind, value);
-        break;
-      case "folio":
-        this.#folio(kind, value);
-        break;
-      case "custom":
-        this.#custom(kind, value);
-        break;
-      case "unused":
-        out.zeros(kind.size);
-        break;
-      case "json":
-        this.#json(kind, value);
-        break;
+      default:
+        this.#leaf.write(kind, value);
     }
-  }
-
-  #integer(kind: IntegerName, value: unknown): number {
-    const [lowest, highest] = integerRange[kind];
-    if (!Number.isInteger(value) || (value as number) < lowest || (value as number) > highest) {
-      throw this.#misfit(expectation({ kind }), value);
-    }
-    return value as number;
-  }
-
-  #big(kind: BigName, value: unknown): bigint {
-    const [lowest, highest] = integerRange[kind];
-    if (typeof value !== "bigint" || value < lowest || value > highest) {
-      throw this.#misfit(expectation({ kind }), value);
-    }
-    return value;
-  }
-
-  #string(kind: Of<"string">, value: unknown): void {
-    if (typeof value !== "string") throw this.#misfit(expectation(kind), value);
-    this.#text(value, kind.max, expectation(kind));
-  }
-
-  #text(text: string, max: number, expected: string): void {
-    const out = this.#out;
-    if (text.length > max) this.#limit(text.length, max);
-    out.u32(0);
-    const size = out.utf8(text);
-    if (size !== text.length && !isWellFormed(text)) throw this.#misfit(expected, text);
-    this.#limit(size, max);
-    out.patchU32(out.offset - size - 4, size);
-  }
-
-  #char(kind: Of<"char">, value: unknown): void {
-    if (
-      typeof value !== "string" ||
-      value.length > kind.size ||
-      value.includes("\0") ||
-      !isWellFormed(value)
-    ) {
-      throw this.#misfit(expectation(kind), value);
-    }
-    const size = this.#out.utf8(value);
-    if (size > kind.size) throw this.#misfit(expectation(kind), value);
-    this.#out.zeros(kind.size - size);
-  }
-
-  #bytes(kind: Of<"bytes" | "blob" | "bitmap">, value: unknown): void {
-    if (!(value instanceof Uint8Array)) throw this.#misfit(expectation(kind), value);
-    if (kind.kind === "blob") {
-      this.#limit(value.length, kind.max);
-      this.#out.u32(value.length);
-    } else if (kind.kind === "bytes") {
-      if (value.length !== kind.size) throw this.#misfit(expectation(kind), value);
-    } else if (value.length !== Math.ceil(kind.count / 8) || hasStrayBits(value, kind.count)) {
-      throw this.#misfit(expectation(kind), value);
-    }
-    this.#out.bytes(value);
   }
 
   #array(
@@ -392,12 +252,15 @@ export class Encoder {
     const count =
       typeof kind.count === "number" ? kind.count : countOf(kind.count, fields, versionId, object);
     if (kind.kind === "array" && isTypedName(element.kind) && isTyped(element.kind, value)) {
-      if (value.length !== count) throw this.#misfit(expectation(kind), value);
+      if (value.length !== count) throw this.#leaf.misfit(expectation(kind), value);
       this.#out.bytes(littleEndianBytes(value));
       return;
     }
     if (!Array.isArray(value) || value.length !== count) {
-      throw this.#misfit(`${expectation(kind)}${typeof kind.count === "string" ? ` (${count})` : ""}`, value);
+      throw this.#leaf.misfit(
+        `${expectation(kind)}${typeof kind.count === "string" ? ` (${count})` : ""}`,
+        value,
+      );
     }
     for (let i = 0; i < count; i++) {
       this.trace.index(i);
@@ -416,17 +279,17 @@ export class Encoder {
     const { element } = kind;
     const isBare = element.kind === "struct" || element.kind === "record";
     if (!isBare && (typeof value !== "object" || value === null || !("value" in value))) {
-      throw this.#misfit(expectation(kind), value);
+      throw this.#leaf.misfit(expectation(kind), value);
     }
     this.#value(element, isBare ? value : (value as { value: unknown }).value, object, fields, versionId);
   }
 
   #list(kind: Of<"list" | "set">, value: unknown, versionId: number): void {
     const isList = kind.kind === "list" ? Array.isArray(value) : value instanceof Set;
-    if (!isList) throw this.#misfit(expectation(kind), value);
+    if (!isList) throw this.#leaf.misfit(expectation(kind), value);
     const values: readonly unknown[] = Array.isArray(value) ? value : [...(value as Set<unknown>)];
     const { element, max } = kind;
-    this.#limit(values.length, max);
+    this.#leaf.limit(values.length, max);
     if (element.kind === "struct") {
       this.#group(element.of(), values, undefined, versionId);
       return;
@@ -440,8 +303,8 @@ export class Encoder {
   }
 
   #map(kind: Of<"map">, value: unknown, versionId: number): void {
-    if (!(value instanceof Map)) throw this.#misfit(expectation(kind), value);
-    this.#limit(value.size, kind.max);
+    if (!(value instanceof Map)) throw this.#leaf.misfit(expectation(kind), value);
+    this.#leaf.limit(value.size, kind.max);
     if (kind.value.kind === "struct") {
       this.#group(
         kind.value.of(),
@@ -530,15 +393,9 @@ export class Encoder {
     const tag =
       typeof value === "object" && value !== null ? (value as Record<string, unknown>)[kind.tag] : undefined;
     const index = kind.variants.findIndex(({ name }) => name === tag);
-    if (index < 0) throw this.#misfit(expectation(kind), tag === undefined ? value : tag);
+    if (index < 0) throw this.#leaf.misfit(expectation(kind), tag === undefined ? value : tag);
     this.#out.u16(index);
     this.#fields(kind.variants[index]!.fields, versionId, value);
-  }
-
-  #enumeration(kind: Of<"enumeration">, value: unknown): void {
-    const index = kind.names.indexOf(value as string);
-    if (index < 0) throw this.#misfit(expectation(kind), value);
-    this.#out.u16(index);
   }
 
   /** Bodies are written here or, inside another body, after it: never deeper than one. */
@@ -547,7 +404,7 @@ export class Encoder {
       this.#out.u32(0);
       return;
     }
-    if (typeof value !== "object") throw this.#misfit(expectation(kind), value);
+    if (typeof value !== "object") throw this.#leaf.misfit(expectation(kind), value);
     const references = this.#references;
     const description = kind.of();
     const numbering: Numbering = references.number(description, value, this.trace);
@@ -556,81 +413,6 @@ export class Encoder {
     for (let next = references.next(); next !== undefined; next = references.next()) {
       this.#entry(next.description, 0, next.state, true);
     }
-  }
-
-  #date(kind: Of<"date">, value: unknown): number {
-    const ms = value instanceof Date ? value.getTime() : Number.NaN;
-    if (Number.isNaN(ms))
-      throw this.#misfit(expectation(kind), value instanceof Date ? "an invalid Date" : value);
-    return ms;
-  }
-
-  #address(kind: Of<"address">, value: unknown): void {
-    const { at } = kind.base;
-    const offset = typeof value === "bigint" ? value - (typeof at === "function" ? at() : at) : -1n;
-    if (offset < 0n || offset > integerRange.u64[1]) throw this.#misfit(expectation(kind), value);
-    this.#out.u64(offset);
-  }
-
-  #folio(kind: Of<"folio">, value: unknown): void {
-    const address =
-      typeof value === "object" && value !== null ? (value as { address?: unknown }).address : undefined;
-    if (typeof address !== "bigint" || address < 0n || address > integerRange.u64[1]) {
-      throw this.#misfit(expectation(kind), value);
-    }
-    this.#out.u64(address);
-  }
-
-  #custom(kind: Of<"custom">, value: unknown): void {
-    const out = this.#out;
-    kind.codec.save(value, {
-      u8: (item) => out.u8(this.#integer("u8", item)),
-      u16: (item) => out.u16(this.#integer("u16", item)),
-      u32: (item) => out.u32(this.#integer("u32", item)),
-      i32: (item) => out.i32(this.#integer("i32", item)),
-      u64: (item) => out.u64(this.#big("u64", item)),
-      i64: (item) => out.i64(this.#big("i64", item)),
-      f32: (item) => out.f32(item),
-      f64: (item) => out.f64(item),
-      bytes: (item) => out.bytes(item),
-      string: (item) => this.#text(item, integerRange.u32[1], "a string without lone surrogates"),
-    });
-  }
-
-  #json(kind: Of<"json">, value: unknown): void {
-    let text: string | undefined;
-    try {
-      text = JSON.stringify(value);
-    } catch (cause) {
-      throw this.trace.error(
-        "VALUE_INVALID",
-        -1,
-        `expected ${expectation(kind)}: ${String(cause)}`,
-        { expected: expectation(kind), found: picture(value) },
-        cause,
-      );
-    }
-    if (text === undefined) throw this.#misfit(expectation(kind), value);
-    this.#text(text, kind.max, "JSON without lone surrogates");
-  }
-
-  #limit(count: number, max: number): void {
-    if (count > max) {
-      throw this.trace.error(
-        "LIMIT_EXCEEDED",
-        -1,
-        `${count} is above the limit of ${max}; raise max, or keep less`,
-        {
-          limit: max,
-          found: count,
-        },
-      );
-    }
-  }
-
-  #misfit(expected: string, value: unknown): KstateError {
-    const found = picture(value);
-    return this.trace.error("VALUE_INVALID", -1, `expected ${expected}, got ${found}`, { expected, found });
   }
 }
 
@@ -661,9 +443,4 @@ function countOf(
 ): number {
   const field = fields.find((other) => other.name === name && isInVersion(other, versionId));
   return field === undefined ? 0 : Number(savedValue(field, object));
-}
-
-/** Whether a bitmap of `count` bits has one beyond. */
-export function hasStrayBits(bitmap: Uint8Array, count: number): boolean {
-  return count % 8 !== 0 && bitmap[bitmap.length - 1]! >> (count % 8) !== 0;
 }
