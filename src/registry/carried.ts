@@ -31,11 +31,17 @@ export interface CarriedSection extends CarriedEntry {
   readonly subsections: readonly CarriedEntry[];
 }
 
+/** The subsections of an instance, and the object that they belong to: they end with it. */
+interface CarriedParts {
+  readonly entries: CarriedEntry[];
+  owner: WeakRef<object> | undefined;
+}
+
 /** Everything that a registry carries. */
 export class Carried {
   readonly #sections = new Map<string, CarriedSection>();
   /** By description's id and instance, as all of these. */
-  readonly #subsections = new Map<string, CarriedEntry[]>();
+  readonly #subsections = new Map<string, CarriedParts>();
   readonly records = new Map<string, DescriptionRecord>();
 
   get isEmpty(): boolean {
@@ -83,8 +89,20 @@ export class Carried {
     if (!hasReferences(recordClosure(entry.name, this.records))) this.#append(placeOf(id, instanceId), entry);
   }
 
-  subsectionsOf(id: number, instanceId: InstanceId): readonly CarriedEntry[] {
-    return this.#subsections.size === 0 ? [] : (this.#subsections.get(placeOf(id, instanceId)) ?? []);
+  /** Says whose the subsections of an instance are, once its object is known. */
+  own(id: number, instanceId: InstanceId, object: object): void {
+    const parts = this.#subsections.get(placeOf(id, instanceId));
+    if (parts !== undefined) parts.owner = new WeakRef(object);
+  }
+
+  /** None if the instance is another object by now. */
+  subsectionsOf(id: number, instanceId: InstanceId, object: object): readonly CarriedEntry[] {
+    if (this.#subsections.size === 0) return [];
+    const place = placeOf(id, instanceId);
+    const parts = this.#subsections.get(place);
+    if (parts === undefined || parts.owner?.deref() === object) return parts?.entries ?? [];
+    this.#subsections.delete(place);
+    return [];
   }
 
   /** The section that belongs to an instance. */
@@ -96,12 +114,10 @@ export class Carried {
     this.#sections.delete(placeOf(section.id, section.key ?? section.wireId));
   }
 
-  dropSubsections(id: number, instanceId: InstanceId): boolean {
-    return this.#subsections.delete(placeOf(id, instanceId));
-  }
-
   #append(place: string, entry: CarriedEntry): void {
-    this.#subsections.set(place, [...(this.#subsections.get(place) ?? []), entry]);
+    const parts = this.#subsections.get(place) ?? { entries: [], owner: undefined };
+    parts.entries.push(entry);
+    this.#subsections.set(place, parts);
   }
 
   #addRecords(source: Source, entries: readonly CarriedEntry[]): void {

@@ -43,6 +43,7 @@ export function claimCarried(carried: Carried, target: Target): boolean {
   target.collection?.objects.set(target.instanceId, read.decoded.object!);
   carried.drop(section);
   for (const entry of unknown) carried.keepSubsection(section.id, target.instanceId, entry);
+  carried.own(section.id, target.instanceId, read.decoded.object!);
   return true;
 }
 

@@ -18,6 +18,9 @@ export function loadWhole(
   for (const headers of source.body.sections) pass.section(headers);
   pass.accountForOthers();
   applySections(pass.sections, pass.report, { undo, collections: pass.collections() });
+  for (const { target, decoded } of pass.sections) {
+    pass.carried.own(target.description.id, target.instanceId, decoded.object!);
+  }
   return { report: pass.report.done(), carried: pass.carried };
 }
 

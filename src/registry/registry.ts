@@ -96,10 +96,9 @@ export class Registry {
     }
   }
 
-  /** Forgets an object, or a map of them, and what is carried for it. Throws `NOT_REGISTERED`. */
+  /** Forgets an object, or a map of them. Throws `NOT_REGISTERED`. */
   unregister(description: Description, instanceId: InstanceId = 0): void {
     if (this.#instances.remove(description, instanceId)) this.#forgetLock();
-    if (this.#carried.dropSubsections(description.id, instanceId)) this.#lockWithCarried = undefined;
   }
 
   /**

@@ -69,7 +69,7 @@ export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, opti
       entries.push({ offset, size, note: { name, key, carried: 0 } });
     });
     if (!trailer) continue;
-    for (const entry of carried.subsectionsOf(description.id, instanceId)) {
+    for (const entry of carried.subsectionsOf(description.id, instanceId, object)) {
       entries.push(writeCarried(out, subsectionType, entry, wireId, key));
     }
   }

@@ -152,6 +152,25 @@ describe("carrying what is not known", () => {
     assert.deepEqual(loaded, { name: "new ann", hp: 10, items: ["before"] });
   });
 
+  test("in a map of instances, too: another object of the same key does not inherit it", () => {
+    const newer = registryOf(
+      [playerTwo, newState(), "ann"],
+      [playerTwo, { ...newState(), name: "bob" }, "bob"],
+    );
+    const players = new Map<string, { name: string }>();
+    const older = new Registry();
+    older.registerAll(playerOne, players);
+    older.load(newer.save({ versionIds: { player: 1 } }));
+    players.delete("ann");
+    players.set("ann", { name: "another ann" });
+    const loaded = new Map<string, { name: string; hp: number; items: string[] }>();
+    const again = new Registry();
+    again.registerAll(playerTwo, loaded);
+    again.load(older.save());
+    assert.deepEqual(loaded.get("ann"), { name: "another ann", hp: 10, items: [] });
+    assert.deepEqual(loaded.get("bob")!.items, ["sword", "bow"]);
+  });
+
   test("a subsection with references is not carried but reported, since its numbers would mean other objects", () => {
     const withRefs = defineState({ name: "player/friends", id: 4, fields: [["friend", ref(playerOne)]] });
     const social = defineState({
