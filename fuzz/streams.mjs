@@ -1,5 +1,5 @@
 // Feeds damaged streams to `load`: `node fuzz/streams.mjs [inputs] [seed]`, after a build. 1,000,000 inputs unless
-// given. Whatever the bytes, load must either refuse with a KstateError and leave the object as it was, or load a
+// given. Whatever the bytes, load must either refuse with a KstateError and leave the objects as they were, or load a
 // state that saves and loads again to the same.
 import assert from "node:assert/strict";
 import { argv } from "node:process";
@@ -7,31 +7,65 @@ import { pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { crc32 } from "node:zlib";
 import { isKstateError, Registry } from "kstate";
-import { kernelStream, seedState, testV2 } from "../build/test/golden/kernel.js";
-import { everyKind, everyKindState, otherState } from "../build/test/registry/every-kind.js";
+import { kernelStream, reservedMem, seedState, testV2 } from "../build/test/golden/kernel.js";
+import { everyKind, everyKindState, item, otherState } from "../build/test/registry/every-kind.js";
 import { makeRandom, mutated } from "./mutate.mjs";
 
+/** Programs: each registers what it has; `saved` for the stream, `present` for what is loaded into. */
 const targets = [
-  { description: everyKind, instanceId: 7, saved: everyKindState, present: otherState },
   {
-    description: testV2,
-    instanceId: 123,
-    saved: () => ({ ...seedState(), i: 10 }),
-    present: () => ({ s: "before", pUlong: { value: 1n }, folio: { address: 2n }, i: 3 }),
+    saved: () => [everyKindState()],
+    present: () => [otherState()],
+    register: (registry, [state]) => registry.register(everyKind, state, 7),
+    // an equal field must be what is present
+    prepare: ([into], [loaded]) => {
+      into.equal = loaded.equal;
+    },
+  },
+  {
+    saved: () => [{ ...seedState(), i: 10 }],
+    present: () => [{ s: "before", pUlong: { value: 1n }, folio: { address: 2n }, i: 3 }],
+    register: (registry, [state]) => registry.register(testV2, state, 123),
+  },
+  {
+    // a map of instances, an instance that may be missing, and a section and subsections that are only carried
+    saved: () => [
+      new Map([
+        ["a", itemOf(1)],
+        ["b", itemOf(2)],
+        ["plumless", itemOf(3)],
+        ["buckeroo", itemOf(4)],
+      ]),
+    ],
+    present: () => [
+      new Map([
+        ["b", itemOf(9)],
+        ["z", itemOf(8)],
+      ]),
+      { name: "x", start: 1n, size: 2n },
+    ],
+    register: (registry, [items, memory]) => {
+      registry.registerAll(item, items);
+      if (memory !== undefined) registry.register(reservedMem, memory, 22, { optional: true });
+      else registry.register(testV2, { ...seedState(), i: 10 }, 123);
+    },
   },
 ];
 
-function registryOf({ description, instanceId }, object) {
+function itemOf(id) {
+  return { id, weight: id / 2, note: `item ${id}` };
+}
+
+function registryOf({ register }, state) {
   const registry = new Registry();
-  registry.register(description, object, instanceId);
+  register(registry, state);
   return registry;
 }
 
 function seedStreams(target) {
-  const registry = registryOf(target, target.saved());
-  const body = registry.save({ dataChecksum: false });
-  const end = Buffer.from(body).lastIndexOf("KSTR");
-  return { foreign: Buffer.from(body.subarray(0, end)), own: Buffer.from(body) };
+  const own = registryOf(target, target.saved()).save({ dataChecksum: false });
+  const end = Buffer.from(own).lastIndexOf("KSTR");
+  return { foreign: Buffer.from(own.subarray(0, end)), own: Buffer.from(own) };
 }
 
 /** Corrects the checksums of a damaged stream, so that what is behind them is reached. */
@@ -52,19 +86,19 @@ function corrected(bytes) {
 
 /** Loads one input; gives the error code, or "loaded". */
 function check(target, bytes, options) {
-  const object = target.present();
-  const registry = registryOf(target, object);
+  const state = target.present();
+  const registry = registryOf(target, state);
   try {
     registry.load(bytes, options);
   } catch (error) {
     assert.ok(isKstateError(error), error?.stack ?? String(error));
-    assert.ok(isDeepStrictEqual(object, target.present()), "a refused load has changed the object");
+    assert.ok(isDeepStrictEqual(state, target.present()), "a refused load has changed something");
     return error.code;
   }
   const again = target.present();
-  if ("equal" in again) again.equal = object.equal;
+  target.prepare?.(again, state);
   registryOf(target, again).load(registry.save());
-  assert.ok(isDeepStrictEqual(again, object), "what was loaded does not come back from a save");
+  assert.ok(isDeepStrictEqual(again, state), "what was loaded does not come back from a save");
   return "loaded";
 }
 

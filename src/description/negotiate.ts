@@ -52,14 +52,24 @@ export function assertSameLayout(
   );
 }
 
+/** At most 40 rows of 60 characters a side: the writer's names come from the stream. */
 function sideBySide(writer: readonly string[], reader: readonly string[]): string {
-  const width = Math.max(6, ...writer.map((line) => line.length));
+  const [left, right] = [writer, reader].map((lines) => lines.slice(0, 40).map(shortened)) as [
+    string[],
+    string[],
+  ];
+  const width = Math.max(6, ...left.map((line) => line.length));
   const rows = [`  ${"writer".padEnd(width)} | reader`];
-  for (let i = 0; i < Math.max(writer.length, reader.length); i++) {
-    const [left = "", right = ""] = [writer[i], reader[i]];
-    rows.push(`${left === right ? "  " : "> "}${left.padEnd(width)} | ${right}`);
+  for (let i = 0; i < Math.max(left.length, right.length); i++) {
+    const [ours = "", theirs = ""] = [left[i], right[i]];
+    rows.push(`${writer[i] === reader[i] ? "  " : "> "}${ours.padEnd(width)} | ${theirs}`);
   }
-  return rows.join("\n");
+  const more = Math.max(writer.length, reader.length) - rows.length + 1;
+  return [...rows, ...(more > 0 ? [`  … ${more} more`] : [])].join("\n");
+}
+
+function shortened(line: string): string {
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }
 
 function highestCommon(writer: DescriptionRecord, reader: DescriptionRecord): number | undefined {

@@ -122,6 +122,7 @@ export class Carried {
 
   #addRecords(source: Source, entries: readonly CarriedEntry[]): void {
     for (const { name } of entries) {
+      if (this.records.has(name)) continue;
       for (const record of recordClosure(name, source.writers())) this.records.set(record.name, record);
     }
   }

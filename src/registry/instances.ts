@@ -1,6 +1,6 @@
 import { type Description, picture, reachable } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import type { Crc32 } from "../stream/index.ts";
+import { type Crc32, instanceKeyLimit } from "../stream/index.ts";
 import { type Collection, type Instance, type InstanceId, instanceText } from "./instance.ts";
 import { loadRanks } from "./order.ts";
 import { freeId } from "./wire-ids.ts";
@@ -203,12 +203,12 @@ export class Instances {
 }
 
 export function assertInstanceId(description: Description, instanceId: InstanceId): void {
-  const isText = typeof instanceId === "string" && instanceId !== "" && instanceId.length <= 4096;
+  const isText = typeof instanceId === "string" && instanceId !== "" && instanceId.length <= instanceKeyLimit;
   const isKey = isText && !/\p{Surrogate}/u.test(instanceId);
   const isNumber = typeof instanceId === "number" && (instanceId | 0) === instanceId;
   if (isKey || isNumber) return;
   throw new TypeError(
-    `register(${description.name}): an instance id is an int32 or a string of 1 to 4096 characters, got ${picture(instanceId)}`,
+    `register(${description.name}): an instance id is an int32 or a string of 1 to ${instanceKeyLimit} characters, got ${picture(instanceId)}`,
   );
 }
 

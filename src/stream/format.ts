@@ -78,7 +78,7 @@
  *                  u16 how many saves carried it unread
  *                  u16 length of the description's name in bytes, the name in UTF-8
  *                  u8  1 if the instance has a string key, else 0
- *                  u16 length of the key in bytes (0 without one), the key in UTF-8
+ *                  u16 length of the key in bytes (0 without one), the key in UTF-8: 1 to 4096 UTF-16 units
  *      …  u32    CRC-32 of the trailer so far
  *
  * A change of anything above raises the trailer's version; the body never changes.
@@ -98,6 +98,9 @@ export const trailerFixedSize = 64;
 export const dataChecksumFlag = 1;
 /** The longest lock record that is read. */
 export const lockRecordLimit = 16 * 1024 * 1024;
+
+/** The longest string key of an instance, in UTF-16 units. */
+export const instanceKeyLimit = 4096;
 
 /** How deep structs may be nested in each other. */
 export const depthLimit = 200;

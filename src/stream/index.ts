@@ -6,7 +6,14 @@ export { Decoder, type DecoderOptions } from "./decode.ts";
 export { Decoded } from "./decoded.ts";
 export { Encoder, type OnEntry } from "./encode.ts";
 export { type EntryHeader, readBody, type SectionHeaders, type StreamBody } from "./entries.ts";
-export { endMark, entryHeaderSize, sectionType, streamMagic, subsectionType } from "./format.ts";
+export {
+  endMark,
+  entryHeaderSize,
+  instanceKeyLimit,
+  sectionType,
+  streamMagic,
+  subsectionType,
+} from "./format.ts";
 export { NamedStreams, type StreamShelf } from "./named-streams.ts";
 export { Snapshot } from "./snapshot.ts";
 export { type EntryNote, type LockText, readTrailer, type Trailer, writeTrailer } from "./trailer.ts";

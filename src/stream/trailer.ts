@@ -6,6 +6,7 @@ import type { EntryHeader, StreamBody } from "./entries.ts";
 import {
   dataChecksumFlag,
   entryHeaderSize,
+  instanceKeyLimit,
   lockRecordLimit,
   trailerFixedSize,
   trailerMagic,
@@ -167,6 +168,9 @@ function readTable(input: ByteReader, entries: readonly EntryHeader[]): readonly
     const hasKey = input.u8();
     if (hasKey > 1) throw input.corrupt(input.offset - 1, "0 or 1", String(hasKey));
     const key = input.utf8(input.u16());
+    const isKey = hasKey === 1 ? key !== "" && key.length <= instanceKeyLimit : key === "";
+    if (!isKey)
+      throw input.corrupt(rowStart, `a key of 1 to ${instanceKeyLimit} characters, or none`, `${key.length}`);
     return { name, key: hasKey === 1 ? key : undefined, carried };
   });
 }

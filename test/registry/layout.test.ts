@@ -260,6 +260,20 @@ describe("the layouts of writer and reader", () => {
     });
   }
 
+  test("the message stays short, however much the writer's side says", () => {
+    const many = Array.from({ length: 500 }, (_, i) => [`${"long".repeat(60)}${i}`, u8] as const);
+    const state = Object.fromEntries(many.map(([field]) => [field, 0]));
+    assert.throws(
+      () => move(many, [["a", u8]], state),
+      (error) => {
+        assert.ok(isKstateError(error, "LAYOUT_MISMATCH"));
+        assert.ok(error.message.length < 6000, String(error.message.length));
+        assert.ok(error.message.endsWith("… 460 more"), error.message.slice(-50));
+        return true;
+      },
+    );
+  });
+
   test("nested descriptions are compared in the version in which they were written", () => {
     const outerOf = (kind: typeof u8 | typeof u16) => {
       const inner = defineState({ name: "inner", id: 2, versionId: 4, fields: [["a", kind]] });

@@ -99,6 +99,7 @@ describe("the trailer", () => {
       (trailer) => trailer.writeUInt32LE(5, trailer.length - 34),
       "STREAM_CORRUPT",
     ],
+    ["a key without its flag", (trailer) => trailer.writeUInt8(0, trailer.length - 17), "STREAM_CORRUPT"],
     ["a key flag that is none", (trailer) => trailer.writeUInt8(2, trailer.length - 17), "STREAM_CORRUPT"],
     [
       "a name that is longer than the trailer",
