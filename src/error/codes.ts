@@ -132,7 +132,9 @@ export interface ErrorDetails {
   /** The shared memory is not ours, is damaged, or holds no stream of the generation asked for. */
   MEMORY_INVALID: Record<never, never>;
   /** There is no memory for the stream. Keep less state, or raise the limit that the message names. */
-  MEMORY_FULL: { readonly bytes: number };
+  MEMORY_FULL: { readonly bytes: number; readonly limit: string };
+  /** A folio is used that is not there: freed, restored twice, or viewed beyond its end. */
+  FOLIO_INVALID: { readonly address: number };
   /** `joinLiveUpdate` was called twice. A program joins once and hands the result around. */
   ALREADY_JOINED: Record<never, never>;
   /** Something was called too late or too early: `listen`, `webSockets` and `start` come before `ready()`. */

@@ -22,7 +22,12 @@ export {
   socketPair,
   streamPair,
 } from "./ffi/libc.ts";
-export type { MemoryState, Verdict } from "./layout.ts";
+export type { Access, BackEnd, Mapping } from "./back-end.ts";
+export { createMemfd, openDescriptor, openFile } from "./file-back-end.ts";
+export { Folio } from "./folio.ts";
+export { createHeap } from "./heap-back-end.ts";
+export { HANDOVER, type MemoryState, PAGE_SIZE, type Verdict } from "./layout.ts";
 export { PhysicalMemory } from "./physical-memory.ts";
 export type { Superblock } from "./superblock.ts";
+export type { FolioRecord, StreamRecord, Table } from "./table.ts";
 export { VerdictTable } from "./verdict.ts";

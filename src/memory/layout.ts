@@ -1,24 +1,35 @@
 /**
- * CONTRACT: the layout of physical memory, version 1. Little endian.
+ * CONTRACT: the layout of physical memory, version 1. Little endian; addresses are offsets from its start.
  *
  * ```
  * page 0, page 1    two copies of the superblock; the valid one with the higher sequence number counts
  * page 2            verdict words
- * page 3 …          data: the handover stream
+ * page 3 …          folios: runs of 2^order pages, aligned to their size
  * ```
  *
  * Superblock:
  * ```
- *  0  u32  magic "KMEM"                  24  u64  sequence, one more with every write
- *  4  u32  layout version                32  u32  generation of the update that wrote it
- *  8  u32  page size                     36  u32  0
- * 12  u32  state                         40  u64  address of the handover stream
- * 16  u64  capacity                      48  u64  its length, 0 when there is none
- *                                        56  u32  CRC-32 of bytes 0 to 55
+ *  0  u32  magic "KMEM"                  32  u32  generation of the update that wrote it
+ *  4  u32  layout version                36  u32  CRC-32 of the table
+ *  8  u32  page size                     40  u64  address of the table, 0 when there is none
+ * 12  u32  state                         48  u64  its length in bytes
+ * 16  u64  capacity                      56  u32  CRC-32 of bytes 0 to 55
+ * 24  u64  sequence, one more with every write
  * ```
- * State: 1 RUNNING (a program owns the memory), 2 PENDING (frozen, the handover stream is valid),
- * 3 CLEAN (suspended). Written by the program that owns the memory, in turn into copy 0 and 1, after the data
- * that it names; commit and cancel both write RUNNING with no stream, so a stale stream is never found.
+ * State: 1 RUNNING (a program owns the memory), 2 PENDING (frozen, the stream named `handover` is valid),
+ * 3 CLEAN (suspended, the same).
+ *
+ * Table, in folios of its own: all that is preserved. Everything else is free.
+ * ```
+ * u32 count of streams, each:             u64 address, u64 length, u32 generation, u8 order, text name
+ * u32 count of preserved folios, each:    u64 address, u8 order, text owner
+ * text:                                   u16 length, UTF-8
+ * ```
+ * Who writes what when: the program that owns the memory writes data, then a new table into free pages, orders
+ * both before what follows (`persist` on back ends that need it), then the superblock over its older copy, and only
+ * then gives the old table's pages back. So a crash between any two writes leaves the superblock before, with all that
+ * it names. Commit and cancel of an update both write RUNNING without the stream `handover`, so a stale one is never
+ * found; a program that crashes while RUNNING leaves its named streams and preserved folios.
  *
  * Verdict word of generation g: the i32 at page 2, index g modulo 1024. Its value is `4 g + v`:
  * v = 1 PENDING, 2 COMMITTED, 3 CANCELLED. The supervisor writes PENDING before it asks for a freeze; from then
@@ -34,7 +45,16 @@ export const SUPERBLOCK_COPIES = 2;
 export const SUPERBLOCK_CRC_OFFSET = 56;
 export const VERDICT_ADDRESS = 2 * PAGE_SIZE;
 export const VERDICT_COUNT = PAGE_SIZE / 4;
-export const DATA_ADDRESS = 3 * PAGE_SIZE;
+export const HEADER_PAGES = 3;
+export const HEADER_BYTES = HEADER_PAGES * PAGE_SIZE;
+
+/** The largest folio: 2^20 pages, 4 GiB, which is also the largest view that every Node can make. */
+export const MAX_ORDER = 20;
+/** The memory is mapped in windows of the largest folio's size, so that no folio spans two. */
+export const WINDOW_BYTES = PAGE_SIZE * 2 ** MAX_ORDER;
+
+/** The stream of a hand-over from one program to the next. */
+export const HANDOVER = "handover";
 
 export const STATE_NUMBERS = { RUNNING: 1, PENDING: 2, CLEAN: 3 } as const;
 export type MemoryState = keyof typeof STATE_NUMBERS;

@@ -1,109 +1,330 @@
-import { isKstateError, KstateError } from "../error/index.ts";
-import { addSeals, allocateRange, createMemory, mapShared, punchHole, SEAL, setSize } from "./ffi/libc.ts";
-import { DATA_ADDRESS, PAGE_SIZE, VERDICT_ADDRESS, VERDICT_COUNT } from "./layout.ts";
+import { crc32 } from "node:zlib";
+import { KstateError } from "../error/index.ts";
+import type { BackEnd, Mapping } from "./back-end.ts";
+import { Buddy, orderFor } from "./buddy.ts";
+import { Folio } from "./folio.ts";
+import {
+  HANDOVER,
+  HEADER_BYTES,
+  HEADER_PAGES,
+  MAX_ORDER,
+  type MemoryState,
+  PAGE_SIZE,
+  VERDICT_ADDRESS,
+  VERDICT_COUNT,
+  WINDOW_BYTES,
+} from "./layout.ts";
 import { readSuperblock, type Superblock, writeSuperblock } from "./superblock.ts";
+import { decodeTable, EMPTY_TABLE, encodeTable, type FolioRecord, type StreamRecord, type Table } from "./table.ts";
 import { VerdictTable } from "./verdict.ts";
 
+interface ReadTable {
+  /** Of the superblock that named it. */
+  readonly sequence: number;
+  readonly table: Table;
+  /** The preserved folios' orders, by address. */
+  readonly orders: ReadonlyMap<number, number>;
+}
+
 /**
- * The shared memory object that a supervisor holds and its programs map: a sparse memfd, sealed against
- * shrinking. Its layout is the contract in `layout.ts`.
+ * The one memory object of a service, in which everything lives that outlasts a program: folios, named streams, and
+ * the table of what is preserved. One program at a time owns it; its layout and the order of all writes are the
+ * contract in `layout.ts`.
  */
 export class PhysicalMemory {
-  /** The memfd; it belongs to this object and stays open. */
-  readonly descriptor: number;
   readonly verdicts: VerdictTable;
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #backEnd: BackEnd;
+  readonly #header: DataView;
+  readonly #windows: Mapping[];
+  /** Which pages are free; undefined while another program owns the memory. */
+  #buddy: Buddy | undefined;
+  #table: Table = EMPTY_TABLE;
+  #tableFolio: Folio | undefined;
+  /** What was last read of another program's table, and of which superblock. */
+  #read: ReadTable | undefined;
+  /** Folios that are in use here, by address. */
+  readonly #folios = new Map<number, Folio>();
 
-  private constructor(descriptor: number, buffer: ArrayBuffer) {
-    this.descriptor = descriptor;
-    this.#bytes = new Uint8Array(buffer);
-    this.#view = new DataView(buffer);
-    this.verdicts = new VerdictTable(new Int32Array(buffer, VERDICT_ADDRESS, VERDICT_COUNT));
+  private constructor(backEnd: BackEnd, header: ArrayBuffer, windows: Mapping[]) {
+    this.#backEnd = backEnd;
+    this.#header = new DataView(header);
+    this.#windows = windows;
+    this.verdicts = new VerdictTable(new Int32Array(header, VERDICT_ADDRESS, VERDICT_COUNT));
   }
 
-  /** New memory of `capacity` bytes (a multiple of the page size, at most 4 GiB); pages exist once written. */
-  static create(capacity: number): PhysicalMemory {
-    if (capacity % PAGE_SIZE !== 0 || capacity <= DATA_ADDRESS || capacity > 2 ** 32) {
-      throw new RangeError(
-        `capacity must be a multiple of ${PAGE_SIZE} above ${DATA_ADDRESS} and at most 4 GiB`,
-      );
+  /** Makes new, empty memory of a back end, owned by this program. */
+  static create(backEnd: BackEnd): PhysicalMemory {
+    const { capacity } = backEnd;
+    if (capacity % PAGE_SIZE !== 0 || capacity <= HEADER_BYTES) {
+      throw new RangeError(`the capacity has to be a multiple of ${PAGE_SIZE} above ${HEADER_BYTES}, not ${capacity}`);
     }
-    const descriptor = createMemory("kstate");
-    setSize(descriptor, capacity);
-    addSeals(descriptor, SEAL.shrink | SEAL.grow | SEAL.seal);
-    allocateRange(descriptor, 0, DATA_ADDRESS);
-    const memory = new PhysicalMemory(descriptor, mapShared(descriptor, capacity));
-    writeSuperblock(memory.#view, {
-      state: "RUNNING",
-      capacity,
-      sequence: 1,
-      generation: 0,
-      streamAddress: 0,
-      streamLength: 0,
-    });
+    backEnd.allocate(0, HEADER_BYTES);
+    const memory = mapped(backEnd, "write", (header, windows) => new PhysicalMemory(backEnd, header, windows));
+    const empty = { state: "RUNNING", capacity, generation: 0, tableCrc: 0, tableAddress: 0, tableLength: 0 } as const;
+    writeSuperblock(memory.#header, { ...empty, sequence: 1 });
+    backEnd.persist();
+    memory.own();
     return memory;
   }
 
-  /** Maps memory that another program made; `MEMORY_INVALID` when it is not ours. */
-  static attach(descriptor: number): PhysicalMemory {
-    const { capacity } = readSuperblock(new DataView(mapShared(descriptor, DATA_ADDRESS)));
-    return new PhysicalMemory(descriptor, mapShared(descriptor, capacity));
+  /**
+   * Maps memory that another program made. Folios can be read, and nothing can be stored, until `own`.
+   * `MEMORY_INVALID` when it is not ours.
+   */
+  static attach(backEnd: BackEnd): PhysicalMemory {
+    const memory = mapped(backEnd, "read", (header, windows) => new PhysicalMemory(backEnd, header, windows));
+    const { capacity } = memory.superblock();
+    if (capacity !== backEnd.capacity) {
+      throw invalid(`it says that it has ${capacity} bytes and has ${backEnd.capacity}`);
+    }
+    return memory;
+  }
+
+  get descriptor(): number {
+    return this.#backEnd.descriptor;
   }
 
   /** The newest valid superblock. */
   superblock(): Superblock {
-    return readSuperblock(this.#view);
+    return readSuperblock(this.#header);
   }
 
-  /** Makes `stream` the handover stream of a generation: state PENDING. `MEMORY_FULL` leaves all as it was. */
-  preserve(stream: Uint8Array, generation: number): void {
-    const before = this.superblock();
-    const available = before.capacity - DATA_ADDRESS;
-    if (stream.length > available) throw memoryFull(stream.length, `the memory holds ${available}`);
+  /** Bytes that can still be allocated, if no limit is in the way. */
+  get freeBytes(): number {
+    return this.#owned().freePages * PAGE_SIZE;
+  }
+
+  /** Everything that the newest superblock says is preserved. */
+  preserved(): Table {
+    return this.#readTable().table;
+  }
+
+  #readTable(): ReadTable {
+    const { sequence, tableAddress, tableLength, tableCrc, capacity } = this.superblock();
+    if (this.#read?.sequence === sequence) return this.#read;
+    if (tableLength > 0 && (tableAddress < HEADER_BYTES || tableAddress + tableLength > capacity)) {
+      throw invalid("its table is outside of it");
+    }
+    const bytes = this.#bytesAt(tableAddress, tableLength);
+    if (tableLength > 0 && crc32(bytes) !== tableCrc) throw invalid("its table is damaged");
+    const table = tableLength === 0 ? EMPTY_TABLE : decodeTable(bytes);
+    this.#read = { sequence, table, orders: new Map(table.folios.map(({ address, order }) => [address, order])) };
+    return this.#read;
+  }
+
+  /**
+   * Takes the memory over: it can be written, and everything that is not preserved is free. After a commit, or in
+   * the first program. `MEMORY_INVALID` when the table contradicts itself.
+   */
+  own(): void {
+    const { capacity, tableAddress, tableLength } = this.superblock();
+    const table = this.preserved();
+    const buddy = new Buddy(HEADER_PAGES, capacity / PAGE_SIZE);
+    const take = ({ address, order }: { address: number; order: number }): void => {
+      if (address % PAGE_SIZE !== 0 || order > MAX_ORDER || !buddy.take(address / PAGE_SIZE, order)) {
+        throw invalid(`two things are preserved at 0x${address.toString(16)}`);
+      }
+    };
+    for (const record of [...table.streams, ...table.folios]) take(record);
+    if (tableLength > 0) {
+      const order = orderFor(Math.ceil(tableLength / PAGE_SIZE));
+      take({ address: tableAddress, order });
+      this.#tableFolio = this.#folio(tableAddress, order);
+    }
+    for (const window of this.#windows) window.allowWrites();
+    this.#buddy = buddy;
+    this.#table = table;
+  }
+
+  /** Cuts this program off: what it stores from now on, in any view and any thread, nobody else sees. */
+  fence(): void {
+    for (const window of this.#windows) window.fence();
+  }
+
+  /** Undoes {@link fence}. */
+  unfence(): void {
+    for (const window of this.#windows) window.unfence();
+  }
+
+  /** A folio of at least `bytes`, all zeros. `MEMORY_FULL` says which limit is in the way. */
+  alloc(bytes: number): Folio {
+    const order = orderFor(Math.ceil(bytes / PAGE_SIZE));
+    const page = bytes >= 0 && order <= MAX_ORDER ? this.#owned().alloc(order) : undefined;
+    if (page === undefined) throw this.#full(bytes);
+    const address = page * PAGE_SIZE;
     try {
-      allocateRange(this.descriptor, DATA_ADDRESS, stream.length);
+      this.#backEnd.allocate(address, PAGE_SIZE * 2 ** order);
     } catch (error) {
-      if (isKstateError(error, "SYSTEM_CALL")) throw memoryFull(stream.length, error.message, error);
+      this.#owned().free(page, order);
       throw error;
     }
-    this.#bytes.set(stream, DATA_ADDRESS);
-    this.#next({ state: "PENDING", generation, streamAddress: DATA_ADDRESS, streamLength: stream.length });
+    const folio = this.#folio(address, order);
+    this.#folios.set(address, folio);
+    return folio;
   }
 
-  /** A view of the handover stream of a generation; `MEMORY_INVALID` when there is none. */
-  preserved(generation: number): Uint8Array {
-    const { state, generation: found, streamAddress, streamLength, capacity } = this.superblock();
-    const inside = streamAddress >= DATA_ADDRESS && streamAddress + streamLength <= capacity;
-    if (state !== "PENDING" || found !== generation || !inside) {
-      throw new KstateError(
-        "MEMORY_INVALID",
-        `cannot take over generation ${generation}: the memory is ${state} in generation ${found}`,
-        {},
-      );
+  /** Gives a folio's pages back. A view of it that somebody kept reads zeros, or what comes there next. */
+  free(folio: Folio): void {
+    const address = Number(folio.address);
+    if (this.#folios.get(address) !== folio) {
+      throw new KstateError("FOLIO_INVALID", `cannot free the ${folio}: it is not in use`, { address });
     }
-    return this.#bytes.subarray(streamAddress, streamAddress + streamLength);
+    this.#owned();
+    if (this.#readTable().orders.has(address)) {
+      const folios = this.#table.folios.filter((record) => record.address !== address);
+      this.#commit({ ...this.#table, folios }, this.superblock());
+    }
+    this.#folios.delete(address);
+    this.#release({ address, order: folio.order });
   }
 
-  /** Drops the handover stream and gives its pages back: state RUNNING. After a commit and after a cancel. */
-  unpreserve(): void {
-    const { state, generation, streamAddress, streamLength } = this.superblock();
-    if (state === "RUNNING") return;
-    this.#next({ state: "RUNNING", generation, streamAddress: 0, streamLength: 0 });
-    if (streamLength > 0) punchHole(this.descriptor, streamAddress, streamLength);
+  /**
+   * The preserved folio of an address, once: it belongs to the caller then. `FOLIO_INVALID` when nothing is preserved
+   * there or it has been claimed.
+   */
+  claim(address: number): Folio {
+    const order = this.#readTable().orders.get(address);
+    if (order === undefined || this.#folios.has(address)) {
+      const problem = order === undefined ? "nothing is preserved there" : "it was restored already";
+      const where = `0x${address.toString(16)}`;
+      throw new KstateError("FOLIO_INVALID", `cannot restore the folio at ${where}: ${problem}`, { address });
+    }
+    const folio = this.#folio(address, order);
+    this.#folios.set(address, folio);
+    return folio;
   }
 
-  #next(changes: Omit<Superblock, "capacity" | "sequence">): void {
+  /** Frees every preserved folio that nobody claimed and `keep` does not want, and returns their records. */
+  freeUnclaimed(keep: (record: FolioRecord) => boolean = () => false): FolioRecord[] {
+    const unclaimed = this.#table.folios.filter((record) => !this.#folios.has(record.address) && !keep(record));
+    if (unclaimed.length === 0) return [];
+    const folios = this.#table.folios.filter((record) => !unclaimed.includes(record));
+    this.#commit({ ...this.#table, folios }, this.superblock());
+    for (const { address, order } of unclaimed) {
+      this.#backEnd.release(address, PAGE_SIZE * 2 ** order);
+      this.#owned().free(address / PAGE_SIZE, order);
+    }
+    return unclaimed;
+  }
+
+  /** Says which folios are preserved from now on; all of them, so those left out are no longer. */
+  preserve(folios: readonly { readonly folio: Folio; readonly owner: string }[]): void {
+    const records = folios.map(({ folio, owner }) => ({ address: Number(folio.address), order: folio.order, owner }));
+    this.#commit({ ...this.#table, folios: records }, this.superblock());
+  }
+
+  /**
+   * Makes the first `length` bytes of a folio the stream `name`, in the place of an earlier one of that name. The
+   * folio belongs to the stream then.
+   */
+  keepStream(name: string, folio: Folio, length: number, generation: number, state: MemoryState = "RUNNING"): void {
+    const record: StreamRecord = { name, address: Number(folio.address), order: folio.order, length, generation };
+    const before = this.#table.streams.find((stream) => stream.name === name);
+    const streams = [...this.#table.streams.filter((stream) => stream !== before), record];
+    this.#commit({ ...this.#table, streams }, { state, generation });
+    this.#folios.delete(record.address);
+    if (before !== undefined) this.#release(before);
+  }
+
+  /** The bytes of a stream; undefined when there is none of that name. They are valid until it is dropped. */
+  stream(name: string): { readonly bytes: Uint8Array; readonly generation: number } | undefined {
+    const record = this.preserved().streams.find((stream) => stream.name === name);
+    if (record === undefined) return undefined;
+    return { bytes: this.#bytesAt(record.address, record.length), generation: record.generation };
+  }
+
+  /** Forgets a stream and gives its pages back. */
+  dropStream(name: string): void {
+    const record = this.#table.streams.find((stream) => stream.name === name);
+    if (record === undefined) return;
+    const streams = this.#table.streams.filter((stream) => stream !== record);
+    this.#commit({ ...this.#table, streams }, this.superblock());
+    this.#release(record);
+  }
+
+  /** After a commit or a cancel: RUNNING, and no stream that could be taken for a new one. */
+  settle(): void {
+    const { state, generation } = this.superblock();
+    const handover = this.#table.streams.find(({ name }) => name === HANDOVER);
+    if (state === "RUNNING" && handover === undefined) return;
+    const streams = this.#table.streams.filter((stream) => stream !== handover);
+    this.#commit({ ...this.#table, streams }, { state: "RUNNING", generation });
+    if (handover !== undefined) this.#release(handover);
+  }
+
+  /** Data first, then the new table, then the superblock that names it; the old table's pages only after that. */
+  #commit(table: Table, { state, generation }: Pick<Superblock, "state" | "generation">): void {
+    const bytes = encodeTable(table);
+    const isEmpty = table.streams.length === 0 && table.folios.length === 0;
+    const folio = isEmpty ? undefined : this.alloc(bytes.length);
+    if (folio !== undefined) {
+      this.#folios.delete(Number(folio.address));
+      folio.bytes.set(bytes);
+    }
+    this.#backEnd.persist();
     const { capacity, sequence } = this.superblock();
-    writeSuperblock(this.#view, { capacity, sequence: sequence + 1, ...changes });
+    writeSuperblock(this.#header, {
+      state,
+      generation,
+      capacity,
+      sequence: sequence + 1,
+      tableCrc: isEmpty ? 0 : crc32(bytes),
+      tableAddress: folio === undefined ? 0 : Number(folio.address),
+      tableLength: isEmpty ? 0 : bytes.length,
+    });
+    this.#backEnd.persist();
+    const before = this.#tableFolio;
+    this.#table = table;
+    this.#tableFolio = folio;
+    if (before !== undefined) this.#release({ address: Number(before.address), order: before.order });
+  }
+
+  #release({ address, order }: { readonly address: number; readonly order: number }): void {
+    this.#backEnd.release(address, PAGE_SIZE * 2 ** order);
+    this.#owned().free(address / PAGE_SIZE, order);
+  }
+
+  #owned(): Buddy {
+    if (this.#buddy !== undefined) return this.#buddy;
+    throw new KstateError("NOT_ALLOWED_NOW", "cannot change the memory: another program owns it until the commit", {
+      call: "alloc",
+      phase: "waiting",
+    });
+  }
+
+  #folio(address: number, order: number): Folio {
+    return new Folio(address, order, this.#windows[Math.floor(address / WINDOW_BYTES)]!.buffer, address % WINDOW_BYTES);
+  }
+
+  #bytesAt(address: number, length: number): Uint8Array {
+    return new Uint8Array(this.#windows[Math.floor(address / WINDOW_BYTES)]!.buffer, address % WINDOW_BYTES, length);
+  }
+
+  #full(bytes: number): KstateError {
+    const limit = `the capacity of ${this.superblock().capacity} bytes`;
+    return new KstateError(
+      "MEMORY_FULL",
+      `cannot allocate ${bytes} bytes: ${limit} has no free run of that size; free some, or give the service more memory`,
+      { bytes, limit },
+    );
   }
 }
 
-function memoryFull(bytes: number, why: string, cause?: unknown): KstateError {
-  return new KstateError(
-    "MEMORY_FULL",
-    `cannot preserve a stream of ${bytes} bytes: ${why}`,
-    { bytes },
-    { cause },
-  );
+/** Maps header and windows of a back end; a heap is one mapping. */
+function mapped(
+  backEnd: BackEnd,
+  access: "read" | "write",
+  make: (header: ArrayBuffer, windows: Mapping[]) => PhysicalMemory,
+): PhysicalMemory {
+  const { capacity } = backEnd;
+  const windows: Mapping[] = [];
+  for (let at = 0; at < capacity; at += WINDOW_BYTES) {
+    windows.push(backEnd.map(at, Math.min(WINDOW_BYTES, capacity - at), access));
+  }
+  const isHeap = backEnd.descriptor === -1;
+  return make(isHeap ? windows[0]!.buffer : backEnd.map(0, HEADER_BYTES, "write").buffer, windows);
+}
+
+function invalid(problem: string): KstateError {
+  return new KstateError("MEMORY_INVALID", `cannot use this memory: ${problem}`, {});
 }

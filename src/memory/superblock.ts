@@ -16,8 +16,9 @@ export interface Superblock {
   readonly capacity: number;
   readonly sequence: number;
   readonly generation: number;
-  readonly streamAddress: number;
-  readonly streamLength: number;
+  readonly tableCrc: number;
+  readonly tableAddress: number;
+  readonly tableLength: number;
 }
 
 /** Writes the next superblock over the older copy. */
@@ -30,9 +31,9 @@ export function writeSuperblock(memory: DataView, superblock: Superblock): void 
   memory.setBigUint64(at + 16, BigInt(superblock.capacity), true);
   memory.setBigUint64(at + 24, BigInt(superblock.sequence), true);
   memory.setUint32(at + 32, superblock.generation, true);
-  memory.setUint32(at + 36, 0, true);
-  memory.setBigUint64(at + 40, BigInt(superblock.streamAddress), true);
-  memory.setBigUint64(at + 48, BigInt(superblock.streamLength), true);
+  memory.setUint32(at + 36, superblock.tableCrc, true);
+  memory.setBigUint64(at + 40, BigInt(superblock.tableAddress), true);
+  memory.setBigUint64(at + 48, BigInt(superblock.tableLength), true);
   memory.setUint32(at + SUPERBLOCK_CRC_OFFSET, checksum(memory, at), true);
 }
 
@@ -60,8 +61,9 @@ function readCopy(memory: DataView, at: number): Superblock | undefined {
     capacity: Number(memory.getBigUint64(at + 16, true)),
     sequence: Number(memory.getBigUint64(at + 24, true)),
     generation: memory.getUint32(at + 32, true),
-    streamAddress: Number(memory.getBigUint64(at + 40, true)),
-    streamLength: Number(memory.getBigUint64(at + 48, true)),
+    tableCrc: memory.getUint32(at + 36, true),
+    tableAddress: Number(memory.getBigUint64(at + 40, true)),
+    tableLength: Number(memory.getBigUint64(at + 48, true)),
   };
 }
 

@@ -17,9 +17,12 @@ const F_DUPFD_CLOEXEC = 1030;
 const F_ADD_SEALS = 1033;
 const FALLOC_FL_KEEP_SIZE = 1;
 const FALLOC_FL_PUNCH_HOLE = 2;
+const PROT_READ = 1;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
-const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MAP_PRIVATE = 2;
+const MAP_FIXED = 0x10;
+const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = 0xffffffffffffffffn;
 
 /** Seals for {@link addSeals}; the descriptor must be a memfd. */
@@ -39,6 +42,8 @@ const prototypes = {
   fallocate: "int fallocate(int fd, int mode, int64_t offset, int64_t length)",
   fcntl: "int fcntl(int fd, int command, int argument)",
   close: "int close(int fd)",
+  mprotect: "int mprotect(void *address, size_t length, int protection)",
+  fdatasync: "int fdatasync(int fd)",
   mmap: "void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)",
   socketpair: "int socketpair(int domain, int type, int protocol, void *pair)",
   socket: "int socket(int domain, int type, int protocol)",
@@ -109,16 +114,44 @@ export function punchHole(fd: number, offset: number, lengthBytes: number): void
   call("fallocate", fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, lengthBytes);
 }
 
-/** Maps a range of a file, shared and writable. Never unmapped: views of it may outlive anything. At most 4 GiB. */
-export function mapShared(fd: number, lengthBytes: number): ArrayBuffer {
-  return koffi.view(map(lengthBytes, MAP_SHARED, fd), lengthBytes);
+/** A mapped range of memory: where it is, and its bytes. */
+export interface MappedRange {
+  readonly address: bigint;
+  readonly buffer: ArrayBuffer;
 }
 
-function map(lengthBytes: number, flags: number, fd: number): bigint {
+/** Maps a range of a file, shared. Never unmapped: views of it may outlive anything. At most 4 GiB. */
+export function mapFile(fd: number, offset: number, lengthBytes: number, writable: boolean): MappedRange {
+  const protection = writable ? PROT_READ_WRITE : PROT_READ;
+  const address = map(null, lengthBytes, protection, MAP_SHARED, fd, offset);
+  return { address, buffer: koffi.view(address, lengthBytes) };
+}
+
+/** Changes whether a mapped range can be written; a store to one that can not ends the program. */
+export function protect(address: bigint, lengthBytes: number, writable: boolean): void {
+  call("mprotect", address, lengthBytes, writable ? PROT_READ_WRITE : PROT_READ);
+}
+
+/** Puts a private copy of the file in the place of a mapped range: stores are seen by nobody else. */
+export function remapPrivate(address: bigint, lengthBytes: number, fd: number, offset: number): void {
+  map(address, lengthBytes, PROT_READ_WRITE, MAP_PRIVATE | MAP_FIXED, fd, offset);
+}
+
+/** Undoes {@link remapPrivate}. */
+export function remapShared(address: bigint, lengthBytes: number, fd: number, offset: number): void {
+  map(address, lengthBytes, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+}
+
+function map(at: bigint | null, lengthBytes: number, protection: number, flags: number, fd: number, offset: number): bigint {
   if (lengthBytes > 2 ** 32) throw new RangeError("Node 20 aborts on a view above 4 GiB");
-  const address = calls().mmap(null, lengthBytes, PROT_READ_WRITE, flags, fd, 0) as bigint;
+  const address = calls().mmap(at, lengthBytes, protection, flags, fd, offset) as bigint;
   if (address === MAP_FAILED) throw systemCallError("mmap");
   return address;
+}
+
+/** Writes what was stored in a file, through mappings too, to its medium. */
+export function syncFile(fd: number): void {
+  call("fdatasync", fd);
 }
 
 /** A duplicate of a descriptor, close-on-exec. */
@@ -223,7 +256,7 @@ const scratch = lazy(() => {
   const control = 128;
   const payload = 4096;
   const size = payload + MAX_MESSAGE_BYTES;
-  const address = map(size, MAP_PRIVATE_ANONYMOUS, -1);
+  const address = map(null, size, PROT_READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   const buffer = koffi.view(address, size);
   const view = new DataView(buffer);
   view.setBigUint64(16, address + BigInt(iovec), true);

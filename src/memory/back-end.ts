@@ -1,0 +1,33 @@
+/**
+ * Where physical memory comes from. One contract suite (`test/memory/back-ends.test.ts`) runs on all of them.
+ * Offsets and lengths are multiples of the page size.
+ */
+export interface BackEnd {
+  readonly name: string;
+  /** Size in bytes; it does not change. */
+  readonly capacity: number;
+  /** The descriptor by which another program gets the same memory; -1 when it can not. */
+  readonly descriptor: number;
+  /** Maps a range of at most 4 GiB, shared. The mapping is never undone: views of it may outlive anything. */
+  map(offset: number, lengthBytes: number, access: Access): Mapping;
+  /** Gives a range its pages, so that no later store fails. `MEMORY_FULL` says which limit is in the way. */
+  allocate(offset: number, lengthBytes: number): void;
+  /** Takes a range's pages away; it reads as zeros afterwards. */
+  release(offset: number, lengthBytes: number): void;
+  /** Returns when everything that was stored is ordered before what is stored next, on media that need to be told. */
+  persist(): void;
+  close(): void;
+}
+
+export type Access = "read" | "write";
+
+/** A mapped range. */
+export interface Mapping {
+  readonly buffer: ArrayBuffer;
+  /** Lets a range that was mapped for reading be written. */
+  allowWrites(): void;
+  /** Cuts the range off from the shared memory: what is stored from now on is seen by nobody else. */
+  fence(): void;
+  /** Undoes {@link fence}: what was stored meanwhile is gone. */
+  unfence(): void;
+}
