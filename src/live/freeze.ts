@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { StateOf, VersionIds } from "../description/index.ts";
-import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
-import type { PhysicalMemory } from "../memory/index.ts";
+import { type ErrorRecord, isKstateError, toErrorRecord } from "../error/index.ts";
+import { HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Pair } from "./pair.ts";
@@ -50,8 +50,7 @@ export function freeze(
     const deadlineNs = frozenAtNs + BigInt(Math.ceil(request.freezeMs)) * 1_000_000n;
     parts.starters.stop();
     sockets = collectConnections(parts);
-    const stream = parts.registry.save({ versionIds: request.versionIds, dataChecksum: false });
-    memory.preserve(stream, request.generation);
+    saveInto(memory, parts.registry, request);
     const descriptors = sockets.map(descriptorOf);
     pair.sendFrozen(
       descriptors,
@@ -66,10 +65,35 @@ export function freeze(
   });
   if (memory.verdicts.decide(request.generation, "CANCELLED") === "COMMITTED") {
     for (const socket of sockets) leave(socket);
+    memory.fence();
     return null;
   }
   thaw(parts, memory);
   return error ?? silence(request.freezeMs);
+}
+
+/** The room that is tried first; what a program's state needs is mostly less, or as much as the last time. */
+const FIRST_STREAM_BYTES = 1024 * 1024;
+
+/** Saves straight into the memory, in a folio that is large enough. */
+function saveInto(
+  memory: PhysicalMemory,
+  registry: Registry,
+  { versionIds, generation }: FreezeRequest,
+): void {
+  for (let bytes = FIRST_STREAM_BYTES; ; ) {
+    const folio = memory.alloc(bytes);
+    try {
+      const stream = registry.save({ versionIds, dataChecksum: false, into: folio.bytes });
+      memory.keepStream(HANDOVER, folio, stream.length, generation, "PENDING");
+      memory.preserveInUse();
+      return;
+    } catch (error) {
+      memory.free(folio);
+      if (!isKstateError(error, "STREAM_FULL")) throw error;
+      bytes = Math.max(2 * folio.size, error.detail.needed);
+    }
+  }
 }
 
 function attempt(step: () => void): ErrorRecord | null {
@@ -97,7 +121,7 @@ function collectConnections({ listeners, webSockets, httpRecords }: Parts): Sock
 }
 
 function thaw({ listeners, webSockets, httpRecords, starters }: Parts, memory: PhysicalMemory): void {
-  memory.unpreserve();
+  memory.settle();
   httpRecords.listeners = [];
   for (const connections of listeners.http) {
     connections.renewTimeouts();

@@ -1,6 +1,6 @@
 import { type LockRecord, negotiate, type VersionIds } from "../description/index.ts";
 import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
-import { PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
+import { openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
 import { ControlLink } from "./control-link.ts";
 import { freeze, type Parts } from "./freeze.ts";
 import {
@@ -55,7 +55,8 @@ export class Supervised {
     ]) {
       setCloseOnExec(descriptor);
     }
-    this.#memory = PhysicalMemory.attach(memory);
+    this.#memory = PhysicalMemory.attach(openDescriptor(memory));
+    if (environment.role === "first") this.#memory.own();
     this.#descriptors = new Map(listeners.map(({ key, descriptor }) => [key, descriptor]));
     if (pair !== null) this.#pair = new Pair(system, pair);
     this.#control = new ControlLink(control, (message) => this.#receive(message));
@@ -64,6 +65,10 @@ export class Supervised {
       if (process.listenerCount("uncaughtException") > 0) return; // the program lives on
       this.#system.send(channel, lastWords(error), []);
     });
+  }
+
+  get memory(): PhysicalMemory {
+    return this.#memory;
   }
 
   get phase(): ProgramState["phase"] {

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
-import type { PhysicalMemory } from "../memory/index.ts";
+import { HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Parts } from "./freeze.ts";
 import type { Pair } from "./pair.ts";
 import type { HandoverFigures } from "./protocol.ts";
@@ -26,7 +26,7 @@ export function takeOver(
   try {
     const deadlineNs = system.nowNs() + BigInt(Math.ceil(request.timeoutMs)) * 1_000_000n;
     const { descriptors, record } = pair.receiveFrozen(deadlineNs);
-    const stream = memory.preserved(generation);
+    const stream = handedOver(memory, generation);
     const streamBytes = stream.length;
     parts.registry.load(stream, { undo: false }); // the process is the undo
     const sockets = adoptConnections(parts, descriptors);
@@ -36,11 +36,12 @@ export function takeOver(
       });
     }
     pair.sendVerdict(null);
+    memory.own();
     const begin = (): HandoverFigures => {
       const httpConnections = beginHttp(parts, sockets);
       for (const server of parts.webSockets) server.begin();
       const nowNs = system.nowNs();
-      memory.unpreserve();
+      memory.settle();
       return {
         quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
         blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),
@@ -56,6 +57,17 @@ export function takeOver(
     pair.sendVerdict(error);
     return { verdict: "CANCELLED", error };
   }
+}
+
+function handedOver(memory: PhysicalMemory, generation: number): Uint8Array {
+  const { state } = memory.superblock();
+  const stream = memory.stream(HANDOVER);
+  if (state === "PENDING" && stream?.generation === generation) return stream.bytes;
+  throw new KstateError(
+    "MEMORY_INVALID",
+    `cannot take over generation ${generation}: the memory is ${state} and holds ${stream === undefined ? "no stream" : `generation ${stream.generation}`}`,
+    {},
+  );
 }
 
 /** Puts a paused socket around every descriptor, and refuses those that no server here is for. */

@@ -14,7 +14,7 @@ export class Buddy {
   constructor(start: number, end: number) {
     this.#end = end;
     for (let page = start; page < end; ) {
-      let order = Math.min(MAX_ORDER, trailingZeros(page));
+      let order = alignmentOf(page);
       while (page + 2 ** order > end) order -= 1;
       this.#insert(page, order);
       page += 2 ** order;
@@ -97,8 +97,9 @@ function lowest(blocks: ReadonlySet<number>): number {
   return found;
 }
 
-function trailingZeros(value: number): number {
-  let zeros = 0;
-  for (let rest = value; rest !== 0 && rest % 2 === 0; rest /= 2) zeros += 1;
-  return zeros;
+/** The largest order to whose size a page is aligned. */
+function alignmentOf(page: number): number {
+  let order = 0;
+  while (order < MAX_ORDER && page % 2 ** (order + 1) === 0) order += 1;
+  return order;
 }

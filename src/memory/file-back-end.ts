@@ -34,7 +34,7 @@ export function openDescriptor(descriptor: number): BackEnd {
  * system as long as the medium, and elsewhere what was persisted survives a power failure (`persist: true`).
  */
 export function openFile(path: string, capacity: number, options: { readonly persist: boolean }): BackEnd {
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_CLOEXEC, 0o600);
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
   if (fstatSync(descriptor).size === 0) setSize(descriptor, capacity);
   return new FileBackEnd(`file ${path}`, descriptor, options.persist);
 }
@@ -69,7 +69,12 @@ class FileBackEnd implements BackEnd {
     } catch (error) {
       if (!isKstateError(error, "SYSTEM_CALL")) throw error;
       const message = `cannot allocate ${lengthBytes} bytes in ${this.name}: ${error.message}; free some, or give it more room`;
-      throw new KstateError("MEMORY_FULL", message, { bytes: lengthBytes, limit: this.name }, { cause: error });
+      throw new KstateError(
+        "MEMORY_FULL",
+        message,
+        { bytes: lengthBytes, limit: this.name },
+        { cause: error },
+      );
     }
   }
 

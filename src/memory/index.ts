@@ -1,3 +1,4 @@
+export type { Access, BackEnd, Mapping } from "./back-end.ts";
 export {
   AF,
   bindSocket,
@@ -22,7 +23,6 @@ export {
   socketPair,
   streamPair,
 } from "./ffi/libc.ts";
-export type { Access, BackEnd, Mapping } from "./back-end.ts";
 export { createMemfd, openDescriptor, openFile } from "./file-back-end.ts";
 export { Folio } from "./folio.ts";
 export { createHeap } from "./heap-back-end.ts";

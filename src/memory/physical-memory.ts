@@ -15,7 +15,14 @@ import {
   WINDOW_BYTES,
 } from "./layout.ts";
 import { readSuperblock, type Superblock, writeSuperblock } from "./superblock.ts";
-import { decodeTable, EMPTY_TABLE, encodeTable, type FolioRecord, type StreamRecord, type Table } from "./table.ts";
+import {
+  decodeTable,
+  EMPTY_TABLE,
+  encodeTable,
+  type FolioRecord,
+  type StreamRecord,
+  type Table,
+} from "./table.ts";
 import { VerdictTable } from "./verdict.ts";
 
 interface ReadTable {
@@ -56,11 +63,24 @@ export class PhysicalMemory {
   static create(backEnd: BackEnd): PhysicalMemory {
     const { capacity } = backEnd;
     if (capacity % PAGE_SIZE !== 0 || capacity <= HEADER_BYTES) {
-      throw new RangeError(`the capacity has to be a multiple of ${PAGE_SIZE} above ${HEADER_BYTES}, not ${capacity}`);
+      throw new RangeError(
+        `the capacity has to be a multiple of ${PAGE_SIZE} above ${HEADER_BYTES}, not ${capacity}`,
+      );
     }
     backEnd.allocate(0, HEADER_BYTES);
-    const memory = mapped(backEnd, "write", (header, windows) => new PhysicalMemory(backEnd, header, windows));
-    const empty = { state: "RUNNING", capacity, generation: 0, tableCrc: 0, tableAddress: 0, tableLength: 0 } as const;
+    const memory = mapped(
+      backEnd,
+      "write",
+      (header, windows) => new PhysicalMemory(backEnd, header, windows),
+    );
+    const empty = {
+      state: "RUNNING",
+      capacity,
+      generation: 0,
+      tableCrc: 0,
+      tableAddress: 0,
+      tableLength: 0,
+    } as const;
     writeSuperblock(memory.#header, { ...empty, sequence: 1 });
     backEnd.persist();
     memory.own();
@@ -108,7 +128,11 @@ export class PhysicalMemory {
     const bytes = this.#bytesAt(tableAddress, tableLength);
     if (tableLength > 0 && crc32(bytes) !== tableCrc) throw invalid("its table is damaged");
     const table = tableLength === 0 ? EMPTY_TABLE : decodeTable(bytes);
-    this.#read = { sequence, table, orders: new Map(table.folios.map(({ address, order }) => [address, order])) };
+    this.#read = {
+      sequence,
+      table,
+      orders: new Map(table.folios.map(({ address, order }) => [address, order])),
+    };
     return this.#read;
   }
 
@@ -196,7 +220,9 @@ export class PhysicalMemory {
 
   /** Frees every preserved folio that nobody claimed and `keep` does not want, and returns their records. */
   freeUnclaimed(keep: (record: FolioRecord) => boolean = () => false): FolioRecord[] {
-    const unclaimed = this.#table.folios.filter((record) => !this.#folios.has(record.address) && !keep(record));
+    const unclaimed = this.#table.folios.filter(
+      (record) => !this.#folios.has(record.address) && !keep(record),
+    );
     if (unclaimed.length === 0) return [];
     const folios = this.#table.folios.filter((record) => !unclaimed.includes(record));
     this.#commit({ ...this.#table, folios }, this.superblock());
@@ -209,16 +235,37 @@ export class PhysicalMemory {
 
   /** Says which folios are preserved from now on; all of them, so those left out are no longer. */
   preserve(folios: readonly { readonly folio: Folio; readonly owner: string }[]): void {
-    const records = folios.map(({ folio, owner }) => ({ address: Number(folio.address), order: folio.order, owner }));
+    const records = folios.map(({ folio, owner }) => ({
+      address: Number(folio.address),
+      order: folio.order,
+      owner,
+    }));
     this.#commit({ ...this.#table, folios: records }, this.superblock());
+  }
+
+  /** Preserves every folio that is in use, for whoever takes the memory over. */
+  preserveInUse(): void {
+    this.preserve([...this.#folios.values()].map((folio) => ({ folio, owner: "" })));
   }
 
   /**
    * Makes the first `length` bytes of a folio the stream `name`, in the place of an earlier one of that name. The
    * folio belongs to the stream then.
    */
-  keepStream(name: string, folio: Folio, length: number, generation: number, state: MemoryState = "RUNNING"): void {
-    const record: StreamRecord = { name, address: Number(folio.address), order: folio.order, length, generation };
+  keepStream(
+    name: string,
+    folio: Folio,
+    length: number,
+    generation: number,
+    state: MemoryState = "RUNNING",
+  ): void {
+    const record: StreamRecord = {
+      name,
+      address: Number(folio.address),
+      order: folio.order,
+      length,
+      generation,
+    };
     const before = this.#table.streams.find((stream) => stream.name === name);
     const streams = [...this.#table.streams.filter((stream) => stream !== before), record];
     this.#commit({ ...this.#table, streams }, { state, generation });
@@ -286,18 +333,31 @@ export class PhysicalMemory {
 
   #owned(): Buddy {
     if (this.#buddy !== undefined) return this.#buddy;
-    throw new KstateError("NOT_ALLOWED_NOW", "cannot change the memory: another program owns it until the commit", {
-      call: "alloc",
-      phase: "waiting",
-    });
+    throw new KstateError(
+      "NOT_ALLOWED_NOW",
+      "cannot change the memory: another program owns it until the commit",
+      {
+        call: "alloc",
+        phase: "waiting",
+      },
+    );
   }
 
   #folio(address: number, order: number): Folio {
-    return new Folio(address, order, this.#windows[Math.floor(address / WINDOW_BYTES)]!.buffer, address % WINDOW_BYTES);
+    return new Folio(
+      address,
+      order,
+      this.#windows[Math.floor(address / WINDOW_BYTES)]!.buffer,
+      address % WINDOW_BYTES,
+    );
   }
 
   #bytesAt(address: number, length: number): Uint8Array {
-    return new Uint8Array(this.#windows[Math.floor(address / WINDOW_BYTES)]!.buffer, address % WINDOW_BYTES, length);
+    return new Uint8Array(
+      this.#windows[Math.floor(address / WINDOW_BYTES)]!.buffer,
+      address % WINDOW_BYTES,
+      length,
+    );
   }
 
   #full(bytes: number): KstateError {

@@ -30,8 +30,11 @@ const MAX_TEXT_BYTES = 0xffff;
 
 /** Writes a table. */
 export function encodeTable({ streams, folios }: Table): Uint8Array {
-  const texts = [...streams.map(({ name }) => name), ...folios.map(({ owner }) => owner)].map((text) => Buffer.from(text));
-  const size = 8 + 21 * streams.length + 9 * folios.length + texts.reduce((sum, text) => sum + 2 + text.length, 0);
+  const texts = [...streams.map(({ name }) => name), ...folios.map(({ owner }) => owner)].map((text) =>
+    Buffer.from(text),
+  );
+  const size =
+    8 + 21 * streams.length + 9 * folios.length + texts.reduce((sum, text) => sum + 2 + text.length, 0);
   const bytes = Buffer.alloc(size);
   let at = 0;
   const text = (value: Buffer): void => {
@@ -58,35 +61,60 @@ export function encodeTable({ streams, folios }: Table): Uint8Array {
 
 /** Reads a table whose checksum was found right; `MEMORY_INVALID` when it contradicts itself all the same. */
 export function decodeTable(bytes: Uint8Array): Table {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  let at = 0;
-  const u32 = (): number => buffer.readUInt32LE((at += 4) - 4);
-  const u64 = (): number => Number(buffer.readBigUInt64LE((at += 8) - 8));
-  const u8 = (): number => buffer.readUInt8((at += 1) - 1);
-  const text = (): string => {
-    const length = buffer.readUInt16LE((at += 2) - 2);
-    return buffer.toString("utf8", at, (at += length));
-  };
   try {
-    const streams = Array.from({ length: bounded(u32(), bytes.length) }, () => ({
-      address: u64(),
-      length: u64(),
-      generation: u32(),
-      order: u8(),
-      name: text(),
-    }));
-    const folios = Array.from({ length: bounded(u32(), bytes.length) }, () => ({
-      address: u64(),
-      order: u8(),
-      owner: text(),
-    }));
-    return { streams, folios };
+    const reader = new TableReader(bytes);
+    return {
+      streams: reader.list(() => ({
+        address: reader.u64(),
+        length: reader.u64(),
+        generation: reader.u32(),
+        order: reader.u8(),
+        name: reader.text(),
+      })),
+      folios: reader.list(() => ({ address: reader.u64(), order: reader.u8(), owner: reader.text() })),
+    };
   } catch (cause) {
-    throw new KstateError("MEMORY_INVALID", "cannot use this memory: its table of what is preserved is damaged", {}, { cause });
+    const message = "cannot use this memory: its table of what is preserved is damaged";
+    throw new KstateError("MEMORY_INVALID", message, {}, { cause });
   }
 }
 
-function bounded(count: number, bytes: number): number {
-  if (count > bytes) throw new RangeError("a count is larger than the table");
-  return count;
+/** Every read is bounded by Node: one past the end throws. */
+class TableReader {
+  readonly #bytes: Buffer;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  }
+
+  u8(): number {
+    return this.#bytes.readUInt8(this.#skip(1));
+  }
+
+  u32(): number {
+    return this.#bytes.readUInt32LE(this.#skip(4));
+  }
+
+  u64(): number {
+    return Number(this.#bytes.readBigUInt64LE(this.#skip(8)));
+  }
+
+  text(): string {
+    const length = this.#bytes.readUInt16LE(this.#skip(2));
+    return this.#bytes.toString("utf8", this.#skip(length), this.#at);
+  }
+
+  list<T>(read: () => T): T[] {
+    const count = this.u32();
+    if (count > this.#bytes.length) throw new RangeError("a count is larger than the table");
+    return Array.from({ length: count }, read);
+  }
+
+  /** Where the next `size` bytes are. */
+  #skip(size: number): number {
+    const at = this.#at;
+    this.#at += size;
+    return at;
+  }
 }

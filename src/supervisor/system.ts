@@ -8,6 +8,7 @@ import {
   AF,
   bindSocket,
   closeDescriptor,
+  createMemfd,
   createSocket,
   IPPROTO_IPV6,
   listenSocket,
@@ -52,7 +53,7 @@ export interface SupervisorSystem {
 }
 
 export const supervisorSystem: SupervisorSystem = {
-  createMemory: (capacity) => PhysicalMemory.create(capacity),
+  createMemory: (capacity) => PhysicalMemory.create(createMemfd(capacity)),
   // Standard streams are inherited, never piped: a dead pipe would end the program at its next log line.
   spawn: ({ command, cwd, environment, descriptors }) =>
     spawn(command[0]!, command.slice(1), {

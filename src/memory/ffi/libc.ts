@@ -142,7 +142,14 @@ export function remapShared(address: bigint, lengthBytes: number, fd: number, of
   map(address, lengthBytes, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
 }
 
-function map(at: bigint | null, lengthBytes: number, protection: number, flags: number, fd: number, offset: number): bigint {
+function map(
+  at: bigint | null,
+  lengthBytes: number,
+  protection: number,
+  flags: number,
+  fd: number,
+  offset: number,
+): bigint {
   if (lengthBytes > 2 ** 32) throw new RangeError("Node 20 aborts on a view above 4 GiB");
   const address = calls().mmap(at, lengthBytes, protection, flags, fd, offset) as bigint;
   if (address === MAP_FAILED) throw systemCallError("mmap");
