@@ -72,7 +72,8 @@ function checkFields(fields: readonly FieldModel[], versionId: number, prefix: s
     checkFallback(field, path, fail);
     for (const condition of field.conditions)
       checkCondition(field, condition, fields.slice(0, index), path, fail);
-    checkKind(field.kind, fields.slice(0, index), versionId, path, fail);
+    checkCountField(field, fields.slice(0, index), path, fail);
+    checkKind(field.kind, versionId, path, fail);
   });
 }
 
@@ -139,14 +140,22 @@ function checkCondition(
       );
     }
   }
+  checkCoverage(field, subjects, `when(${JSON.stringify(name)}, …)`, path, fail);
+}
+
+/** Every version that has the field has one of the subjects. */
+function checkCoverage(
+  field: FieldModel,
+  subjects: readonly FieldModel[],
+  what: string,
+  path: string,
+  fail: Fail,
+): void {
   const last = Math.min(field.until, highest);
   for (let version = field.since; version <= last; ) {
     const subject = subjects.find((other) => isInVersion(other, version));
     if (subject === undefined) {
-      fail(
-        path,
-        `when(${JSON.stringify(name)}, …): version ${version} does not have that field; use since and until`,
-      );
+      fail(path, `${what}: version ${version} does not have that field; use since and until`);
     }
     if (subject.until >= last) return;
     version = subject.until + 1;
@@ -165,13 +174,7 @@ function isPlain(kind: Kind): boolean {
   );
 }
 
-function checkKind(
-  kind: Kind,
-  earlier: readonly FieldModel[],
-  versionId: number,
-  path: string,
-  fail: Fail,
-): void {
+function checkKind(kind: Kind, versionId: number, path: string, fail: Fail): void {
   switch (kind.kind) {
     case "char":
     case "bytes":
@@ -194,7 +197,7 @@ function checkKind(
       checkElements(kind, path, fail);
       break;
     case "pointerArray":
-      checkPointerCount(kind.count, earlier, path, fail);
+      if (typeof kind.count === "number") checkCount(kind.count, "its count", 1, path, fail);
       break;
     case "record":
       checkFields(kind.fields, versionId, `${path}.`, fail);
@@ -226,7 +229,10 @@ function checkKind(
     if (nested.kind === "unused" || nested.kind === "equal") {
       fail(path, `${nested.kind} is a field of its own and cannot be inside ${kind.kind}`);
     }
-    checkKind(nested, [], versionId, path, fail);
+    if (nested.kind === "pointerArray" && typeof nested.count === "string") {
+      fail(path, `a pointerArray counted by ${JSON.stringify(nested.count)} must be a field of its own`);
+    }
+    checkKind(nested, versionId, path, fail);
   }
 }
 
@@ -252,25 +258,20 @@ function checkElements(
   if (kind.kind !== "map" && empty) fail(path, "its elements have no fields; describe what is in them");
 }
 
-function checkPointerCount(
-  count: number | string,
-  earlier: readonly FieldModel[],
-  path: string,
-  fail: Fail,
-): void {
-  if (typeof count === "number") {
-    checkCount(count, "its count", 1, path, fail);
-    return;
+/** `pointerArray(kind, "n")`: every version that has it has an integer field n before it, without conditions. */
+function checkCountField(field: FieldModel, earlier: readonly FieldModel[], path: string, fail: Fail): void {
+  if (field.kind.kind !== "pointerArray" || typeof field.kind.count === "number") return;
+  const { count } = field.kind;
+  const what = `its count ${JSON.stringify(count)}`;
+  const subjects = earlier.filter((other) => other.name === count);
+  if (subjects.length === 0) fail(path, `${what} must name an earlier field of the same object`);
+  for (const { kind, conditions } of subjects) {
+    if (!/^[ui](8|16|32)$/.test(kind.kind)) {
+      fail(path, `${what} must be an integer of at most 32 bits, is ${kind.kind}`);
+    }
+    if (conditions.length > 0) fail(path, `${what} must always be there, but has when(…)`);
   }
-  const field = earlier.find((other) => other.name === count);
-  if (field === undefined)
-    fail(path, `its count ${JSON.stringify(count)} must name an earlier field of the same object`);
-  if (!/^[ui](8|16|32)$/.test(field.kind.kind)) {
-    fail(
-      path,
-      `its count ${JSON.stringify(count)} must be an integer of at most 32 bits, is ${field.kind.kind}`,
-    );
-  }
+  checkCoverage(field, subjects, what, path, fail);
 }
 
 function checkVariants(

@@ -4,7 +4,6 @@
  */
 
 import {
-  type Condition,
   type Description,
   expectation,
   type FieldModel,
@@ -166,8 +165,7 @@ export class Encoder {
     for (let i = 0; i < fields.length; i++) {
       const field = fields[i]!;
       if (!isInVersion(field, versionId)) continue;
-      if (field.conditions.length > 0 && !this.#isThere(field.conditions, fields, versionId, object))
-        continue;
+      if (field.conditions.length > 0 && !this.#isThere(field, fields, versionId, object)) continue;
       trace.name(field.name);
       if (field.kind.kind === "unused") this.#out.zeros(field.kind.size);
       else {
@@ -179,8 +177,9 @@ export class Encoder {
     }
   }
 
+  /** All conditions hold, of fields that are there themselves. */
   #isThere(
-    conditions: readonly Condition[],
+    { conditions }: FieldModel,
     fields: readonly FieldModel[],
     versionId: number,
     object: Record<string, unknown>,
@@ -189,7 +188,10 @@ export class Encoder {
       const subject = fields.find(
         (field) => field.name === condition.field && isInVersion(field, versionId),
       )!;
-      return holds(condition, subject, savedValue(subject, object));
+      return (
+        this.#isThere(subject, fields, versionId, object) &&
+        holds(condition, subject, savedValue(subject, object))
+      );
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Kind } from "../description/index.ts";
+import type { FieldModel, Kind } from "../description/index.ts";
 import { entryHeaderSize } from "./format.ts";
 import { isTypedName, typedArrays } from "./typed.ts";
 
@@ -31,7 +31,7 @@ export function leastSize(kind: Kind): number {
     case "struct":
       return entryHeaderSize;
     case "record":
-      return leastOfFields(kind);
+      return leastOfFields(kind.fields);
     case "enumeration":
     case "oneOf":
       return 2;
@@ -51,7 +51,8 @@ export function leastSize(kind: Kind): number {
   }
 }
 
-function leastOfFields({ fields }: Extract<Kind, { kind: "record" }>): number {
+/** The fewest bytes of fields one after the other. */
+export function leastOfFields(fields: readonly FieldModel[]): number {
   let size = 0;
   for (const field of fields) {
     const always =

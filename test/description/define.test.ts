@@ -189,6 +189,21 @@ const mistakes: readonly Mistake[] = [
     message: `${about("a")}its count "n" must be an integer of at most 32 bits, is f64`,
   },
   {
+    title: "a count that some versions do not have",
+    make: defined(["n", u8.since(2)], ["a", pointerArray(u8, "n")]),
+    message: `${about("a")}its count "n": version 0 does not have that field; use since and until`,
+  },
+  {
+    title: "a count that is not always there",
+    make: defined(["m", u8], ["n", u8.when("m", "==", 1)], ["a", pointerArray(u8, "n")]),
+    message: `${about("a")}its count "n" must always be there, but has when(…)`,
+  },
+  {
+    title: "a counted array inside another kind",
+    make: defined(["n", u8], ["a", optional(pointerArray(u8, "n"))]),
+    message: `${about("a")}a pointerArray counted by "n" must be a field of its own`,
+  },
+  {
     title: "a field of a record with a version that does not exist",
     make: defined(["r", record([["x", u8.since(9)]])]),
     message: `${about("r.x")}since(9) is above versionId 3; raise versionId to 9`,

@@ -245,6 +245,23 @@ describe("conditions", () => {
     }
   });
 
+  test("a condition on a field that is not there itself does not hold, whatever the object has in it", () => {
+    const chained = described(
+      0,
+      ["a", u8],
+      ["b", u8.when("a", "==", 1)],
+      ["c", u8.when("b", "==", 5)],
+      ["d", u8],
+    );
+    const state = { a: 0, b: 5, c: 6, d: 7 };
+    assert.deepEqual(loaded(chained, saved(chained, state), { a: 9, b: 9, c: 9, d: 9 }), {
+      a: 0,
+      b: 9,
+      c: 9,
+      d: 7,
+    });
+  });
+
   test("each comparison compares", () => {
     for (const [operator, results] of [
       ["==", [false, true, false]],
