@@ -206,6 +206,7 @@ function checkKind(kind: Kind, versionId: number, path: string, fail: Fail): voi
       checkVariants(kind, versionId, path, fail);
       break;
     case "enumeration":
+      if (kind.names.length > 0x10000) fail(path, "enumeration can have at most 65536 names");
       checkUnique(kind.names, "names", path, fail);
       break;
     case "equal":
@@ -252,6 +253,9 @@ function checkElements(
       path,
       `${kind.key.kind} cannot be the key of a map; use a scalar, a string, an enumeration or a ref`,
     );
+  }
+  if (kind.kind !== "list" && (kind.kind === "map" ? kind.key : kind.element).kind === "f32") {
+    fail(path, `f32 rounds, so that two of a ${kind.kind} could become one; use f64`);
   }
   const element = kind.kind === "map" ? kind.value : kind.element;
   const empty = element.kind === "record" && element.fields.every((field) => field.kind.kind === "unused");

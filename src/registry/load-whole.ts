@@ -2,9 +2,9 @@ import type { Description, DescriptionRecord } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import type { EntryHeader, SectionHeaders } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
-import { type Collection, type Instance, instanceText } from "./instance.ts";
+import { type Instance, instanceText } from "./instance.ts";
 import type { Instances } from "./instances.ts";
-import { applySections, type ReadSection, SectionReader, type Target } from "./load.ts";
+import { applySections, type CollectionLoad, type ReadSection, SectionReader, type Target } from "./load.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
 import type { Source } from "./source.ts";
 
@@ -71,13 +71,14 @@ class FirstPass {
     if (missing.length > 0) throw instancesMissing(missing);
   }
 
-  /** Collections that the writer knew: they will hold what the stream has, and nothing else. */
-  collections(): readonly Collection[] {
-    return this.#instances.collections().filter(({ description }) => {
-      const writer = this.#sectionOf(description);
-      return this.#source.isForeign
-        ? this.sections.some(({ target }) => target.description === description)
-        : writer !== undefined && writer.needed !== true;
+  /** Collections that the writer had registered, or that a foreign stream has instances of. */
+  collections(): readonly CollectionLoad[] {
+    const isForeign = this.#source.isForeign;
+    return this.#instances.collections().flatMap((collection) => {
+      const writer = this.#sectionOf(collection.description);
+      const isThere = this.sections.some(({ target }) => target.collection === collection);
+      if (writer === undefined && !(isForeign && isThere)) return [];
+      return [{ collection, keepsOthers: writer?.needed === true }];
     });
   }
 

@@ -78,11 +78,17 @@ export class SectionReader {
   }
 }
 
+export interface CollectionLoad {
+  readonly collection: Collection;
+  /** Whether instances that the stream does not have stay: their description may leave them out. */
+  readonly keepsOthers: boolean;
+}
+
 export interface ApplyOptions {
   /** Whether objects are put back if something throws. */
   readonly undo: boolean;
-  /** Collections that will hold exactly what the stream has of them. */
-  readonly collections?: readonly Collection[];
+  /** Collections that the stream has something to say about. */
+  readonly collections?: readonly CollectionLoad[];
 }
 
 /** The second pass. */
@@ -98,9 +104,9 @@ export function applySections(
     for (const { target } of sections) {
       if (target.object !== undefined) snapshot?.add(target.description, target.object);
     }
-    for (const { objects } of collections) snapshot?.addMap(objects);
+    for (const { collection } of collections) snapshot?.addMap(collection.objects);
     for (const { target, decoded } of inOrder(sections)) applyOne(applier, target, decoded, progress);
-    for (const collection of collections) fillCollection(collection, sections);
+    for (const load of collections) fillCollection(load, sections);
     for (progress.due of applier.due) progress.due.call();
   } catch (error) {
     snapshot?.restore();
@@ -123,9 +129,9 @@ function applyOne(applier: Applier, target: Target, decoded: Decoded, progress: 
 }
 
 /** The stream's instances, in its order; others are removed. */
-function fillCollection(collection: Collection, sections: readonly ReadSection[]): void {
+function fillCollection({ collection, keepsOthers }: CollectionLoad, sections: readonly ReadSection[]): void {
   const { objects } = collection;
-  objects.clear();
+  if (!keepsOthers) objects.clear();
   for (const { target, decoded } of sections) {
     if (target.collection === collection) objects.set(target.instanceId, decoded.object!);
   }

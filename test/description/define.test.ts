@@ -13,6 +13,7 @@ import {
   enumeration,
   equal,
   type FieldList,
+  f32,
   f64,
   isKstateError,
   json,
@@ -22,6 +23,7 @@ import {
   optional,
   pointerArray,
   record,
+  set,
   string,
   struct,
   typedArray,
@@ -177,6 +179,21 @@ const mistakes: readonly Mistake[] = [
     title: "a map whose keys are objects",
     make: defined(["a", map(struct(small), u8, { max: 1 })]),
     message: `${about("a")}struct cannot be the key of a map; use a scalar, a string, an enumeration or a ref`,
+  },
+  {
+    title: "a set of numbers that are rounded",
+    make: defined(["a", set(f32, { max: 1 })]),
+    message: `${about("a")}f32 rounds, so that two of a set could become one; use f64`,
+  },
+  {
+    title: "a map by numbers that are rounded",
+    make: defined(["a", map(f32, u8, { max: 1 })]),
+    message: `${about("a")}f32 rounds, so that two of a map could become one; use f64`,
+  },
+  {
+    title: "an enumeration of too many names",
+    make: defined(["a", enumeration(Array.from({ length: 65537 }, (_, i) => `n${i}`))]),
+    message: `${about("a")}enumeration can have at most 65536 names`,
   },
   {
     title: "a count that is no field",

@@ -190,6 +190,60 @@ describe("all instances of a map", () => {
     assert.deepEqual({ ...rooms.get("b") }, { title: "B", seats: 1 });
   });
 
+  test("instances that are left out because they are not needed stay as they are", () => {
+    const idle = defineState({ name: "idle", id: 31, fields: [["n", u8]], needed: (state) => state.n > 0 });
+    const saved = new Registry();
+    saved.registerAll(
+      idle,
+      new Map([
+        ["busy", { n: 5 }],
+        ["idle", { n: 0 }],
+        ["new", { n: 7 }],
+      ]),
+    );
+    const objects = new Map([
+      ["idle", { n: 3 }],
+      ["busy", { n: 4 }],
+    ]);
+    const loaded = new Registry();
+    loaded.registerAll(idle, objects);
+    loaded.load(saved.save());
+    assert.deepEqual(
+      [...objects],
+      [
+        ["idle", { n: 3 }],
+        ["busy", { n: 5 }],
+        ["new", { n: 7 }],
+      ],
+    );
+  });
+
+  test("a map of a description that the writer did not know is left alone", () => {
+    const objects = new Map([["a", { title: "A", seats: 1 }]]);
+    const loaded = new Registry();
+    loaded.registerAll(room, objects);
+    loaded.load(new Registry().save());
+    assert.equal(objects.size, 1);
+  });
+
+  test("a foreign stream fills a map by its numbers", () => {
+    const saved = new Registry();
+    const memory = defineState({ name: "memory", id: 5, fields: [["size", u32]] });
+    saved.register(memory, { size: 1 }, 22);
+    saved.register(memory, { size: 2 }, 11);
+    const regions = new Map<number, { size: number }>();
+    const loaded = new Registry();
+    loaded.registerAll(memory, regions);
+    loaded.load(saved.save({ trailer: false }), { foreign: true });
+    assert.deepEqual(
+      [...regions],
+      [
+        [22, { size: 1 }],
+        [11, { size: 2 }],
+      ],
+    );
+  });
+
   test("a load that fails leaves the map as it was", () => {
     const saved = new Registry();
     saved.registerAll(room, new Map([[1, { title: "B", seats: 1 }]]));
