@@ -16,7 +16,8 @@ import { isKstateError, KstateError } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { holds } from "./condition.ts";
 import { LeafWriter } from "./encode-leaf.ts";
-import { depthLimit, entryHeaderSize, entrySizeLimit, sectionType, subsectionType } from "./format.ts";
+import { EntryWriter } from "./entry-writer.ts";
+import { entryHeaderSize, sectionType, subsectionType } from "./format.ts";
 import { type Numbering, References } from "./references.ts";
 import { Trace } from "./trace.ts";
 import { isTyped, isTypedName, littleEndianBytes } from "./typed.ts";
@@ -30,21 +31,18 @@ export type OnEntry = (description: Description, offset: number, size: number) =
 export class Encoder {
   readonly trace = new Trace("save");
   readonly #out: ByteWriter;
+  readonly #entries: EntryWriter;
   readonly #leaf: LeafWriter;
-  readonly #versionOf: (description: Description) => number;
   #references = new References();
-  #sectionType = 0;
-  #depth = 0;
 
   constructor(out: ByteWriter, versionOf: (description: Description) => number) {
     this.#out = out;
+    this.#entries = new EntryWriter(out, this.trace, versionOf);
     this.#leaf = new LeafWriter(out, this.trace);
-    this.#versionOf = versionOf;
   }
 
   /** A section and its subsections; `onEntry` is told about each entry of the stream, when it is complete. */
   writeSection(description: Description, instanceId: number, state: object, onEntry: OnEntry): void {
-    this.#sectionType = sectionType;
     this.#references = new References();
     try {
       description.hooks.preSave?.(state);
@@ -59,63 +57,29 @@ export class Encoder {
   }
 
   #section(description: Description, instanceId: number, state: object, onEntry: OnEntry): void {
-    const { trace } = this;
-    const versionId = this.#versionOf(description);
-    trace.description = description;
-    trace.versionId = versionId;
-    const start = this.#header(description, versionId, instanceId);
-    this.#body(description, versionId, state, false);
-    this.#patchSize(start);
-    onEntry(description, start - entryHeaderSize, this.#out.offset - start);
-    this.#sectionType = subsectionType;
+    const frame = this.#entries.enter(description, instanceId, sectionType);
+    this.#body(description, frame.versionId, state);
+    onEntry(description, frame.start - entryHeaderSize, this.#entries.leave(frame));
+    this.#subsections(description, instanceId, state, onEntry);
+  }
+
+  /** A whole nested entry: a struct, or the body of a reference. */
+  #struct(description: Description, state: unknown): void {
+    const frame = this.#entries.enter(description, 0);
+    this.#hooked(description, frame.versionId, state, true);
+    this.#entries.leave(frame);
+  }
+
+  #subsections(description: Description, instanceId: number, state: object, onEntry?: OnEntry): void {
     for (const subsection of description.subsections) {
       if (subsection.hooks.needed?.(state) === false) continue;
-      const offset = this.#out.offset;
       const fork = this.#references.fork();
-      this.#entry(subsection, instanceId, state, false);
+      const frame = this.#entries.enter(subsection, instanceId, subsectionType);
+      this.#hooked(subsection, frame.versionId, state, false);
+      const size = this.#entries.leave(frame);
       this.#references.join(fork);
-      onEntry(subsection, offset, this.#out.offset - offset - entryHeaderSize);
+      onEntry?.(subsection, frame.start - entryHeaderSize, size);
     }
-  }
-
-  #entry(description: Description, instanceId: number, state: unknown, withSubsections: boolean): void {
-    const { trace } = this;
-    const outer = trace.description;
-    const outerVersion = trace.versionId;
-    const versionId = this.#versionOf(description);
-    trace.description = description;
-    trace.versionId = versionId;
-    if (++this.#depth > depthLimit) {
-      throw trace.error("DEPTH_EXCEEDED", -1, `structs are nested deeper than ${depthLimit}; use ref`, {
-        limit: depthLimit,
-      });
-    }
-    const start = this.#header(description, versionId, instanceId);
-    this.#hooked(description, versionId, state, withSubsections);
-    this.#patchSize(start);
-    this.#depth--;
-    trace.description = outer;
-    trace.versionId = outerVersion;
-  }
-
-  #header(description: Description, versionId: number, instanceId: number): number {
-    const out = this.#out;
-    out.reserve(entryHeaderSize);
-    out.i32(this.#sectionType);
-    out.i32(description.id);
-    out.i32(versionId);
-    out.i32(instanceId);
-    out.u32(0);
-    return out.offset;
-  }
-
-  #patchSize(start: number): void {
-    const size = this.#out.offset - start;
-    if (size > entrySizeLimit) {
-      const fact = `the entry has ${size} bytes, the most is ${entrySizeLimit}; keep such data in folios`;
-      throw this.trace.error("ENTRY_TOO_LARGE", -1, fact, { size });
-    }
-    this.#out.patchU32(start - 4, size);
   }
 
   /** `postSave` always follows a successful `preSave`. */
@@ -123,39 +87,23 @@ export class Encoder {
     const { preSave, postSave } = description.hooks;
     if (typeof state !== "object" || state === null) throw this.#leaf.misfit("an object", state);
     preSave?.(state);
-    if (postSave === undefined) {
-      this.#body(description, versionId, state, withSubsections);
-      return;
-    }
     try {
-      this.#body(description, versionId, state, withSubsections);
+      this.#body(description, versionId, state);
+      if (withSubsections) this.#subsections(description, 0, state);
     } finally {
-      postSave(state);
+      postSave?.(state);
     }
   }
 
-  #body(description: Description, versionId: number, state: object, withSubsections: boolean): void {
+  #body(description: Description, versionId: number, state: object): void {
     if (description.checks.length > 0) this.#checked(description, state);
     this.#fields(description.fields, versionId, state);
-    if (withSubsections) this.#nestedSubsections(description, state);
   }
 
   #checked(description: Description | FieldModel, value: unknown): void {
     for (const { predicate, why } of description.checks) {
       if (!predicate(value))
         throw this.trace.error("CHECK_FAILED", -1, `${why}; it is ${picture(value)}`, { why });
-    }
-  }
-
-  #nestedSubsections(description: Description, state: unknown): void {
-    for (const subsection of description.subsections) {
-      if (subsection.hooks.needed?.(state) === false) continue;
-      const type = this.#sectionType;
-      const fork = this.#references.fork();
-      this.#sectionType = subsectionType;
-      this.#entry(subsection, 0, state, false);
-      this.#sectionType = type;
-      this.#references.join(fork);
     }
   }
 
@@ -212,7 +160,7 @@ export class Encoder {
         this.#pointer(kind, value, object, fields, versionId);
         break;
       case "struct":
-        this.#entry(kind.of(), 0, value, true);
+        this.#struct(kind.of(), value);
         break;
       case "record":
         if (typeof value !== "object" || value === null) throw this.#leaf.misfit(expectation(kind), value);
@@ -333,17 +281,7 @@ export class Encoder {
     keyVersion: number,
   ): void {
     const { trace } = this;
-    const outer = trace.description;
-    const outerVersion = trace.versionId;
-    const versionId = this.#versionOf(description);
-    trace.description = description;
-    trace.versionId = versionId;
-    if (++this.#depth > depthLimit) {
-      throw trace.error("DEPTH_EXCEEDED", -1, `structs are nested deeper than ${depthLimit}; use ref`, {
-        limit: depthLimit,
-      });
-    }
-    const start = this.#header(description, versionId, 0);
+    const frame = this.#entries.enter(description, 0);
     this.#out.u32(values.length);
     for (let i = 0; i < values.length; i++) {
       if (keyed === undefined) trace.index(i);
@@ -351,14 +289,11 @@ export class Encoder {
         trace.key(keyed.keys[i]);
         this.#value(keyed.kind, keyed.keys[i], noObject, noFields, keyVersion);
       }
-      this.#hooked(description, versionId, values[i], false);
+      this.#hooked(description, frame.versionId, values[i], false);
       trace.pop();
     }
     for (const subsection of description.subsections) this.#column(subsection, values, keyed?.keys);
-    this.#patchSize(start);
-    this.#depth--;
-    trace.description = outer;
-    trace.versionId = outerVersion;
+    this.#entries.leave(frame);
   }
 
   /** One subsection of all structs of a group: who has it, and its fields. */
@@ -367,28 +302,18 @@ export class Encoder {
     const has = values.map((value) => needed?.(value) !== false);
     if (!has.includes(true)) return;
     const { trace } = this;
-    const outer = trace.description;
-    const outerVersion = trace.versionId;
-    const type = this.#sectionType;
-    const versionId = this.#versionOf(subsection);
     const fork = this.#references.fork();
-    trace.description = subsection;
-    trace.versionId = versionId;
-    this.#sectionType = subsectionType;
-    const start = this.#header(subsection, versionId, 0);
+    const frame = this.#entries.enter(subsection, 0, subsectionType);
     for (let i = 0; i < values.length; i++) {
       this.#out.u8(has[i] ? 1 : 0);
       if (!has[i]) continue;
       if (keys === undefined) trace.index(i);
       else trace.key(keys[i]);
-      this.#hooked(subsection, versionId, values[i], false);
+      this.#hooked(subsection, frame.versionId, values[i], false);
       trace.pop();
     }
-    this.#patchSize(start);
-    this.#sectionType = type;
+    this.#entries.leave(frame);
     this.#references.join(fork);
-    trace.description = outer;
-    trace.versionId = outerVersion;
   }
 
   #oneOf(kind: Of<"oneOf">, value: unknown, versionId: number): void {
@@ -413,7 +338,7 @@ export class Encoder {
     this.#out.u32(numbering.number);
     if (!numbering.isNew || !references.enqueue(description, value)) return;
     for (let next = references.next(); next !== undefined; next = references.next()) {
-      this.#entry(next.description, 0, next.state, true);
+      this.#struct(next.description, next.state);
     }
   }
 }
