@@ -11,6 +11,7 @@ import {
   type Crc32,
   type EntryHeader,
   type EntryNote,
+  plainBytes,
   readBody,
   readTrailer,
   type StreamBody,
@@ -45,12 +46,12 @@ export class Source implements SectionSource {
   readonly #writersById: ReadonlyMap<number, DescriptionRecord> | undefined;
 
   constructor(bytes: Uint8Array, own: OwnLock, crc32: Crc32, options: SourceOptions) {
-    this.bytes = bytes;
+    this.bytes = plainBytes(bytes);
     this.#own = own;
     this.isForeign = options.foreign === true;
-    this.body = readBody(bytes);
+    this.body = readBody(this.bytes);
     if (this.isForeign) return;
-    const trailer = readTrailer(bytes, this.body, crc32);
+    const trailer = readTrailer(this.bytes, this.body, crc32);
     if (options.requireDataChecksum === true && !trailer.hasDataChecksum) throw checksumRequired();
     this.#notes = trailer.notes;
     const isSame = trailer.lock.hash === own.text.hash;

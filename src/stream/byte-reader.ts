@@ -12,7 +12,7 @@ export class ByteReader {
   readonly #view: DataView;
 
   constructor(bytes: Uint8Array, trace: Trace, offset = 0, end: number = bytes.length) {
-    this.bytes = bytes;
+    this.bytes = plainBytes(bytes);
     this.trace = trace;
     this.offset = offset;
     this.end = end;
@@ -117,6 +117,12 @@ export class ByteReader {
       throw this.corrupt(start, "valid UTF-8", "bytes that are not");
     }
   }
+}
+
+/** The same memory as an ordinary Uint8Array: the `slice` of a Buffer is no copy. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  if (Object.getPrototypeOf(bytes) === Uint8Array.prototype) return bytes;
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** TextDecoder does not take shared memory. */

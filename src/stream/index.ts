@@ -1,5 +1,5 @@
 export { Applier, type DueCall, type KeptCounts } from "./apply.ts";
-export { ByteReader } from "./byte-reader.ts";
+export { ByteReader, plainBytes } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
 export { type Crc32, crc32 } from "./crc32.ts";
 export { Decoder, type DecoderOptions } from "./decode.ts";

@@ -16,7 +16,7 @@
  */
 
 import { KstateError } from "../error/index.ts";
-import { ByteReader } from "./byte-reader.ts";
+import { ByteReader, plainBytes } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { type Crc32, crc32 as ownCrc32 } from "./crc32.ts";
 import { isWellFormed } from "./text.ts";
@@ -44,8 +44,9 @@ export class NamedStreams implements StreamShelf {
   /** From bytes that `toBytes` made. The streams are views of them. Throws `STREAM_CORRUPT` and the like. */
   static fromBytes(bytes: Uint8Array, crc32: Crc32 = ownCrc32): NamedStreams {
     const streams = new NamedStreams();
-    for (const { name, offset, size } of readTable(bytes, crc32)) {
-      streams.#streams.set(name, bytes.subarray(offset, offset + size));
+    const plain = plainBytes(bytes);
+    for (const { name, offset, size } of readTable(plain, crc32)) {
+      streams.#streams.set(name, plain.subarray(offset, offset + size));
     }
     return streams;
   }
@@ -62,7 +63,7 @@ export class NamedStreams implements StreamShelf {
     if (name === "" || name.length > 255 || !isWellFormed(name)) {
       throw new TypeError(`a stream's name has 1 to 255 characters, got ${JSON.stringify(name)}`);
     }
-    this.#streams.set(name, stream.slice());
+    this.#streams.set(name, plainBytes(stream).slice());
   }
 
   drop(name: string): boolean {

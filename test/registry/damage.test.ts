@@ -73,14 +73,14 @@ describe("damaged streams", () => {
     });
 
     test(`${family.name}: with any byte flipped, it is refused and nothing has changed`, () => {
-      for (const { at, bytes } of flips(checked)) {
+      for (const { at, bytes } of flips(checked, [0x10])) {
         assert.ok(!isAccepted(family, bytes, {}, `flip at ${at}`), `flip at ${at} was accepted`);
       }
     });
 
     test(`${family.name}: without a data checksum, flips of data alone give a well-formed value or are refused`, () => {
       let accepted = 0;
-      for (const { at, bytes } of flips(unchecked)) {
+      for (const { at, bytes } of flips(unchecked, [0x01])) {
         if (!isAccepted(family, bytes, {}, `flip at ${at}`)) continue;
         accepted++;
         assert.ok(isInData(unchecked, at), `flip at ${at}, outside of data, was accepted`);

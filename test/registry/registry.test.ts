@@ -1,13 +1,18 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
+  array,
+  blob,
   defineState,
+  f64,
   isKstateError,
   list,
+  NamedStreams,
   Registry,
   type StateOf,
   string,
   struct,
+  typedArray,
   u8,
   u16,
   u32,
@@ -158,6 +163,69 @@ describe("instances", () => {
       assert.throws(attempt, (error) => isKstateError(error, "DESCRIPTION_CONFLICT"));
     }
     assert.equal(registry.size, 1);
+  });
+});
+
+describe("the bytes of a stream", () => {
+  const bytesOf = defineState({
+    name: "bytes",
+    id: 40,
+    fields: [
+      ["odd", u8],
+      ["blob", blob({ max: 9 })],
+      ["typed", typedArray(f64, { max: 9 })],
+      ["array", array(f64, 2)],
+    ],
+  });
+  const unknown = defineState({ name: "unknown", id: 41, fields: [["blob", blob({ max: 9 })]] });
+  const make = () => ({
+    odd: 1,
+    blob: Uint8Array.of(1, 2, 3),
+    typed: Float64Array.of(0.5),
+    array: Float64Array.of(1.5, 2.5),
+  });
+
+  test("may be a Buffer anywhere in memory, and nothing that was loaded or carried is still a part of it", () => {
+    const saved = new Registry();
+    saved.register(bytesOf, make());
+    saved.register(unknown, { blob: Uint8Array.of(7) });
+    const stream = saved.save();
+    for (const offset of [0, 1, 3]) {
+      const buffer = Buffer.alloc(stream.length + 8).fill(0xee);
+      buffer.set(stream, offset);
+      const state = {
+        odd: 0,
+        blob: new Uint8Array(0),
+        typed: new Float64Array(0),
+        array: new Float64Array(0),
+      };
+      const registry = new Registry();
+      registry.register(bytesOf, state);
+      registry.load(buffer.subarray(offset, offset + stream.length));
+      const streams = new NamedStreams();
+      streams.write("one", buffer.subarray(offset, offset + stream.length));
+      buffer.fill(0xdd);
+      assert.deepEqual(state, make());
+      const claimed = { blob: new Uint8Array(0) };
+      registry.register(unknown, claimed);
+      assert.deepEqual(claimed.blob, Uint8Array.of(7));
+      assert.deepEqual(streams.read("one"), stream);
+    }
+  });
+
+  test("may be in shared memory", () => {
+    const saved = new Registry();
+    saved.register(room, { title: "größer als vierundzwanzig Zeichen", seats: 2 });
+    const stream = saved.save();
+    const shared = new Uint8Array(new SharedArrayBuffer(stream.length));
+    shared.set(stream);
+    const state = { title: "", seats: 0 };
+    const registry = new Registry();
+    registry.register(room, state);
+    registry.load(shared);
+    assert.equal(state.title, "größer als vierundzwanzig Zeichen");
+    const into = new Uint8Array(new SharedArrayBuffer(stream.length + 100));
+    assert.deepEqual(registry.save({ into }), stream);
   });
 });
 
