@@ -1,4 +1,5 @@
 import { type FieldList, fieldModels } from "./field.ts";
+import { guarded } from "./guard.ts";
 import type { FieldsState, Flat, SubsectionsState } from "./infer.ts";
 import { target } from "./kernel-kinds.ts";
 import type { Check, Description, FieldModel, Hooks, LoadInfo } from "./model.ts";
@@ -89,13 +90,14 @@ class StateDescription implements Description {
 }
 
 function hooksOf(options: StateOptions<FieldList, readonly Description[], unknown>): Hooks {
+  const { name } = options;
   return {
-    preSave: options.preSave,
-    postSave: options.postSave,
-    preLoad: options.preLoad,
-    postLoad: options.postLoad,
-    needed: options.needed,
-    block: options.block,
-    create: options.create,
+    preSave: guarded("save", "preSave", name, options.preSave),
+    postSave: guarded("save", "postSave", name, options.postSave),
+    preLoad: guarded("load", "preLoad", name, options.preLoad),
+    postLoad: guarded("load", "postLoad", name, options.postLoad),
+    needed: guarded("save", "needed", name, options.needed),
+    block: guarded("save", "block", name, options.block),
+    create: guarded("load", "create", name, options.create),
   };
 }

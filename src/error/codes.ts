@@ -118,9 +118,9 @@ export interface ErrorDetails {
       readonly reader: readonly [lowest: number, highest: number];
     }[];
   };
-  /** A hook threw. The objects were put back as they were; `cause` is what was thrown. */
+  /** A hook threw, or returned a promise. On a load all objects are as they were, unless `undo` is false. */
   HOOK_FAILED: { readonly hook: string; readonly description: string; readonly path: string };
-  /** A registered object cannot take what was loaded (frozen, or a setter threw). It was put back as it was. */
+  /** A registered object cannot take what was loaded: it is frozen, or a setter threw. All objects are as they were, unless `undo` is false. */
   APPLY_FAILED: { readonly description: string; readonly path: string };
 
   // ---- live update ----

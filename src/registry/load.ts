@@ -151,7 +151,7 @@ function applyFailed({ target, due }: Progress, cause: unknown): KstateError {
     const { hook, description } = due;
     return new KstateError(
       "HOOK_FAILED",
-      `cannot load: ${hook} of ${description.name} threw ${reason}; all objects were put back`,
+      `cannot load: ${hook} of ${description.name} threw ${reason}`,
       { hook, description: description.name, path: description.name },
       { cause },
     );
@@ -160,7 +160,7 @@ function applyFailed({ target, due }: Progress, cause: unknown): KstateError {
   const path = instanceText(description.name, instanceId);
   return new KstateError(
     "APPLY_FAILED",
-    `cannot load ${path}: the object did not take the values: ${reason}; all objects were put back`,
+    `cannot load ${path}: the object did not take the values: ${reason}`,
     { description: description.name, path },
     { cause },
   );

@@ -28,7 +28,7 @@ export class LoadChecks {
       return;
     }
     for (const { predicate, why } of field.checks) {
-      if (predicate(value)) continue;
+      if (predicate(value) === true) continue;
       throw this.#in.trace.error("CHECK_FAILED", start, `${why}; it is ${picture(value)}`, { why });
     }
   }
@@ -55,13 +55,13 @@ export class LoadChecks {
 }
 
 function assertCheck({ predicate, why }: Check, value: unknown, where: Place): void {
-  let holds: boolean;
+  let holds: unknown;
   try {
     holds = predicate(value);
   } catch (error) {
     throw loadHookFailed(where, error);
   }
-  if (holds) return;
+  if (holds === true) return;
   const message = `cannot load ${where.description} at ${where.path}: ${why}; it is ${picture(value)}`;
   throw new KstateError("CHECK_FAILED", message, { ...where, why });
 }

@@ -102,7 +102,7 @@ export class Encoder {
 
   #checked(description: Description | FieldModel, value: unknown): void {
     for (const { predicate, why } of description.checks) {
-      if (!predicate(value))
+      if (predicate(value) !== true)
         throw this.trace.error("CHECK_FAILED", -1, `${why}; it is ${picture(value)}`, { why });
     }
   }

@@ -100,6 +100,56 @@ describe("hooks", () => {
     );
   });
 
+  test("every hook that throws is named, and one that returns a promise is refused", () => {
+    const hooks = ["preSave", "postSave", "needed", "block", "preLoad", "postLoad"] as const;
+    for (const hook of hooks) {
+      for (const [run, reason] of [
+        [
+          () => {
+            throw new Error("no");
+          },
+          "threw an Error: no",
+        ],
+        [async () => {}, "returned a promise; hooks are synchronous"],
+      ] as const) {
+        const description = defineState({
+          name: "d",
+          id: 1,
+          fields: [["a", u8]],
+          [hook]: run,
+        } as never) as Description;
+        const state = { a: 5 };
+        const registry = new Registry();
+        registry.register(description, state as never);
+        const plain = new Registry();
+        plain.register(defineState({ name: "d", id: 1, fields: [["a", u8]] }), { a: 1 });
+        const isLoad = hook === "preLoad" || hook === "postLoad";
+        assert.throws(
+          () => (isLoad ? registry.load(plain.save()) : registry.save()),
+          (error) =>
+            isKstateError(error, "HOOK_FAILED") &&
+            error.message === `cannot ${isLoad ? "load" : "save"}: ${hook} of d ${reason}`,
+          hook,
+        );
+        assert.deepEqual(state, { a: 5 });
+      }
+    }
+  });
+
+  test("a predicate that is async never holds", () => {
+    const description = defineState({
+      name: "d",
+      id: 1,
+      fields: [["a", u8.check((async () => true) as never, "must be synchronous")]],
+    });
+    const registry = new Registry();
+    registry.register(description, { a: 1 });
+    assert.throws(
+      () => registry.save(),
+      (error) => isKstateError(error, "CHECK_FAILED"),
+    );
+  });
+
   test("if postLoad throws, every object is put back: the same objects in the same places", () => {
     const item = defineState({ name: "item", id: 1, fields: [["n", u8]] });
     const world = defineState({
@@ -141,7 +191,7 @@ describe("hooks", () => {
       () => registry.load(saved.save()),
       (error) =>
         isKstateError(error, "HOOK_FAILED") &&
-        error.message === "cannot load: postLoad of failing threw an Error: boom; all objects were put back",
+        error.message === "cannot load: postLoad of failing threw an Error: boom",
     );
     assert.ok(isDeepStrictEqual(state, make(2, 2)));
     assert.deepEqual(

@@ -1,0 +1,49 @@
+import { isKstateError, KstateError } from "../error/index.ts";
+import { picture } from "./fit.ts";
+
+/**
+ * A hook that says who it is when it throws, and does not return a promise: hooks are synchronous, because nothing may
+ * change between a save and the commit of an update.
+ */
+export function guarded<Args extends readonly unknown[], Result>(
+  call: "save" | "load",
+  hook: string,
+  description: string,
+  run: ((...args: Args) => Result) | undefined,
+): ((...args: Args) => Result) | undefined {
+  if (run === undefined) return undefined;
+  return (...args) => {
+    let result: Result;
+    try {
+      result = run(...args);
+    } catch (cause) {
+      if (isKstateError(cause)) throw cause;
+      const reason = `threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`;
+      throw failed(call, hook, description, reason, cause);
+    }
+    if (!isThenable(result)) return result;
+    result.then(undefined, () => {});
+    throw failed(call, hook, description, "returned a promise; hooks are synchronous");
+  };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
+}
+
+function failed(
+  call: string,
+  hook: string,
+  description: string,
+  reason: string,
+  cause?: unknown,
+): KstateError {
+  return new KstateError(
+    "HOOK_FAILED",
+    `cannot ${call}: ${hook} of ${description} ${reason}`,
+    { hook, description, path: description },
+    cause === undefined ? {} : { cause },
+  );
+}
