@@ -24,6 +24,13 @@ export function loadWhole(
   return { report: pass.report.done(), carried: pass.carried };
 }
 
+/** The first pass alone: throws what a load would throw before it changes anything. */
+export function verifyWhole(source: Source, instances: Instances): void {
+  const pass = new FirstPass(source, instances);
+  for (const headers of source.body.sections) pass.section(headers);
+  pass.accountForOthers();
+}
+
 /** Reads every section, and decides what becomes of each. Changes nothing. */
 class FirstPass {
   readonly report = new ReportBuilder();

@@ -8,7 +8,7 @@ import type { Collection, InstanceId } from "./instance.ts";
 import { instanceText } from "./instance.ts";
 import { Instances } from "./instances.ts";
 import { applySections, SectionReader, type Target } from "./load.ts";
-import { loadWhole } from "./load-whole.ts";
+import { loadWhole, verifyWhole } from "./load-whole.ts";
 import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
 import { type BlockReason, blockReasons, type SaveOptions, saveStream } from "./save.ts";
@@ -174,6 +174,14 @@ export class Registry {
     this.#lockWithCarried = undefined;
     this.#lockForSave();
     return report;
+  }
+
+  /**
+   * Reads and checks a stream as `load` does before it changes anything, and throws what that would throw. Neither
+   * objects are changed nor hooks called; `equal` fields are compared only by a load.
+   */
+  verify(stream: Uint8Array, options: SourceOptions = {}): void {
+    verifyWhole(new Source(stream, this.#ownLock(), crc32, options), this.#instances);
   }
 
   /** Restores one instance, registered or not: the kernel's `kstate_restore`. Throws `INSTANCE_NOT_FOUND`. */

@@ -446,6 +446,34 @@ describe("what the stream has and the program has not, and the other way round",
     }
   });
 
+  test("verify throws what a load would throw, changes nothing and calls no hook", () => {
+    let calls = 0;
+    const hooked = defineState({
+      name: "hooked",
+      id: 60,
+      fields: [["n", u8.check((n) => n < 100, "below 100")]],
+      preLoad: () => void calls++,
+      postLoad: () => void calls++,
+      create: () => ({ made: calls++ }),
+    });
+    const loose = defineState({ name: "hooked", id: 60, fields: [["n", u8]] });
+    const state = { n: 1 };
+    const registry = new Registry();
+    registry.register(hooked, state);
+    registry.verify(streamOf((other) => other.register(loose, { n: 50 })));
+    const wrong = [
+      ["CHECK_FAILED", streamOf((other) => other.register(loose, { n: 200 }))],
+      ["UNCLAIMED_INSTANCE", streamOf((other) => other.register(loose, { n: 2 }, 5))],
+      ["STREAM_TRUNCATED", streamOf((other) => other.register(loose, { n: 50 })).slice(0, -1)],
+    ] as const;
+    for (const [code, stream] of wrong)
+      assert.throws(
+        () => registry.verify(stream),
+        (error) => isKstateError(error, code),
+      );
+    assert.deepEqual([state, calls], [{ n: 1 }, 0]);
+  });
+
   test("restore finds one instance or says that there is none", () => {
     const stream = streamOf((registry) => registry.register(room, { title: "T", seats: 1 }, "lobby"));
     const state = { title: "", seats: 0 };
