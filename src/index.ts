@@ -76,6 +76,7 @@ export {
   type LoadReport,
   type RegisterOptions,
   Registry,
+  type RegistryOptions,
   type SaveOptions,
 } from "./registry/index.ts";
 export { NamedStreams, type StreamShelf } from "./stream/index.ts";

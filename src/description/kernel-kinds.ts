@@ -85,8 +85,11 @@ export function address(base: AddressBase): Field<bigint> {
   return new Field({ kind: "address", base });
 }
 
-/** A folio: its address is saved, its bytes stay where they are. `KSTATE_FOLIO`. */
-export function folio(): Field<Folio> {
+/**
+ * A folio: its address is saved, its bytes stay where they are. `KSTATE_FOLIO`. In a live update it is restored as
+ * the same memory: `folio<Folio>()` with the `Folio` of `kstate/live`.
+ */
+export function folio<F extends Folio = Folio>(): Field<F> {
   return new Field({ kind: "folio" });
 }
 

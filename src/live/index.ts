@@ -1,4 +1,5 @@
+export type { Folio } from "../memory/index.ts";
 export type { ListenOptions } from "./listeners.ts";
-export { type JoinOptions, joinLiveUpdate, LiveUpdate } from "./live-update.ts";
+export { type FolioMemory, type JoinOptions, joinLiveUpdate, LiveUpdate } from "./live-update.ts";
 export type { WebSocketHandlers, WebSocketServerLike } from "./sockets/web-sockets.ts";
 export type { StartContext, StartFunction } from "./starters.ts";

@@ -38,7 +38,7 @@ export class LiveUpdate {
   constructor(name: string, environment: LiveEnvironment | undefined) {
     this.name = environment?.name ?? name;
     this.#parts = {
-      registry: new Registry(),
+      registry: new Registry({ folioAt: (address) => this.#folioAt(address) }),
       listeners: new Listeners(),
       httpRecords: { listeners: [] },
       webSockets: [],
@@ -122,6 +122,12 @@ export class LiveUpdate {
     this.#unsupervisedPhase = "serving";
     this.#parts.starters.start({ from: "boot" });
     await this.#parts.listeners.open(new Map());
+  }
+
+  /** Address 0 stands for no folio: nothing is ever allocated there. */
+  #folioAt(address: bigint): { readonly address: bigint } {
+    if (address === 0n || this.#supervised === undefined) return { address };
+    return this.#supervised.memory.claim(Number(address));
   }
 
   #assertBooting(call: string): void {

@@ -98,6 +98,8 @@ export interface HandoverFigures {
   /** From the freeze to the successor's first I/O, ms. */
   readonly blackoutMs: number;
   readonly streamBytes: number;
+  /** Folios of the old program that the state does not have any more; their pages were given back. */
+  readonly freedFolios: number;
   readonly httpConnections: number;
   readonly webSockets: number;
 }

@@ -28,7 +28,7 @@ export function takeOver(
     const { descriptors, record } = pair.receiveFrozen(deadlineNs);
     const stream = handedOver(memory, generation);
     const streamBytes = stream.length;
-    parts.registry.load(stream, { undo: false }); // the process is the undo
+    const { carried } = parts.registry.load(stream, { undo: false }); // the process is the undo
     const sockets = adoptConnections(parts, descriptors);
     if (memory.verdicts.decide(generation, "COMMITTED") === "CANCELLED") {
       throw new KstateError("UPDATE_CANCELLED", "cannot take over: the update was cancelled meanwhile", {
@@ -42,10 +42,13 @@ export function takeOver(
       for (const server of parts.webSockets) server.begin();
       const nowNs = system.nowNs();
       memory.settle();
+      // What is carried for a later version may have folios that only that version knows.
+      const freedFolios = carried.length > 0 ? 0 : memory.freeUnclaimed(({ owner }) => owner !== "").length;
       return {
         quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
         blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),
         streamBytes,
+        freedFolios,
         httpConnections,
         webSockets: sockets.length - httpConnections,
       };

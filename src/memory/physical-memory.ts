@@ -243,9 +243,15 @@ export class PhysicalMemory {
     this.#commit({ ...this.#table, folios: records }, this.superblock());
   }
 
-  /** Preserves every folio that is in use, for whoever takes the memory over. */
+  /** Preserves every folio that is in use, and those of the program before that nobody has claimed or freed. */
   preserveInUse(): void {
-    this.preserve([...this.#folios.values()].map((folio) => ({ folio, owner: "" })));
+    const inUse = [...this.#folios.values()].map(({ address, order }) => ({
+      address: Number(address),
+      order,
+      owner: "",
+    }));
+    const unclaimed = this.#table.folios.filter(({ address }) => !this.#folios.has(address));
+    this.#commit({ ...this.#table, folios: [...inUse, ...unclaimed] }, this.superblock());
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { EntryHeader } from "../stream/index.ts";
 import { ByteWriter, entryHeaderSize, sectionType, subsectionType } from "../stream/index.ts";
 import type { Carried, CarriedEntry, CarriedSection } from "./carried.ts";
-import { applySections, SectionReader, type Target } from "./load.ts";
+import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
 import { ownLock } from "./own-lock.ts";
 import { ReportBuilder } from "./report.ts";
 import { assertLayout } from "./source.ts";
@@ -11,7 +11,7 @@ import { assertLayout } from "./source.ts";
  * one. Its unknown subsections are
  * carried on. If it throws, nothing has changed and the section is still carried.
  */
-export function claimCarried(carried: Carried, target: Target): boolean {
+export function claimCarried(carried: Carried, target: Target, folioAt: FolioAt): boolean {
   const section = carried.find(target.description.id, target.instanceId);
   if (section === undefined) return false;
   const { bytes, headers } = laidOut(section);
@@ -39,7 +39,7 @@ export function claimCarried(carried: Carried, target: Target): boolean {
     target,
     ({ index }) => unknown.push(section.subsections[index - 1]!),
   );
-  applySections([read], report, { undo: true });
+  applySections([read], report, { undo: true, folioAt });
   target.collection?.objects.set(target.instanceId, read.decoded.object!);
   carried.drop(section);
   for (const entry of unknown) carried.keepSubsection(section.id, target.instanceId, entry);

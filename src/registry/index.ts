@@ -1,4 +1,4 @@
 export type { InstanceId, InstanceName } from "./instance.ts";
-export { type LoadOptions, type RegisterOptions, Registry } from "./registry.ts";
+export { type LoadOptions, type RegisterOptions, Registry, type RegistryOptions } from "./registry.ts";
 export type { CarriedReport, IgnoredEntry, KeptField, LoadReport } from "./report.ts";
 export type { BlockReason, SaveOptions } from "./save.ts";

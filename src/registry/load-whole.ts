@@ -4,7 +4,14 @@ import type { EntryHeader, SectionHeaders } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
 import { type Instance, instanceText } from "./instance.ts";
 import type { Instances } from "./instances.ts";
-import { applySections, type CollectionLoad, type ReadSection, SectionReader, type Target } from "./load.ts";
+import {
+  type ApplyOptions,
+  applySections,
+  type CollectionLoad,
+  type ReadSection,
+  SectionReader,
+  type Target,
+} from "./load.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
 import type { Source } from "./source.ts";
 
@@ -12,12 +19,12 @@ import type { Source } from "./source.ts";
 export function loadWhole(
   source: Source,
   instances: Instances,
-  undo: boolean,
+  options: Pick<ApplyOptions, "undo" | "folioAt">,
 ): { readonly report: LoadReport; readonly carried: Carried } {
   const pass = new FirstPass(source, instances);
   for (const headers of source.body.sections) pass.section(headers);
   pass.accountForOthers();
-  applySections(pass.sections, pass.report, { undo, collections: pass.collections() });
+  applySections(pass.sections, pass.report, { ...options, collections: pass.collections() });
   for (const { target, decoded } of pass.sections) {
     pass.carried.own(target.description.id, target.instanceId, decoded.object!);
   }

@@ -4,7 +4,7 @@
  * second, the objects are put back as they were.
  */
 
-import { type Description, picture } from "../description/index.ts";
+import { type Description, type Folio, picture } from "../description/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
 import {
   Applier,
@@ -84,9 +84,13 @@ export interface CollectionLoad {
   readonly keepsOthers: boolean;
 }
 
+/** Gives the folio of an address; throws when there is none to give. */
+export type FolioAt = (address: bigint) => Folio;
+
 export interface ApplyOptions {
   /** Whether objects are put back if something throws. */
   readonly undo: boolean;
+  readonly folioAt: FolioAt;
   /** Collections that the stream has something to say about. */
   readonly collections?: readonly CollectionLoad[];
 }
@@ -95,10 +99,10 @@ export interface ApplyOptions {
 export function applySections(
   sections: readonly ReadSection[],
   report: ReportBuilder,
-  { undo, collections = [] }: ApplyOptions,
+  { undo, folioAt, collections = [] }: ApplyOptions,
 ): void {
   const snapshot = undo ? new Snapshot() : undefined;
-  const applier = new Applier({ folioAt: (address) => ({ address }) });
+  const applier = new Applier({ folioAt });
   const progress: Progress = { target: undefined, due: undefined };
   try {
     for (const { target } of sections) {

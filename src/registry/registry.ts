@@ -7,7 +7,7 @@ import { claimCarried } from "./claim.ts";
 import type { Collection, InstanceId } from "./instance.ts";
 import { instanceText } from "./instance.ts";
 import { Instances } from "./instances.ts";
-import { applySections, SectionReader, type Target } from "./load.ts";
+import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
 import { loadWhole, verifyWhole } from "./load-whole.ts";
 import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
@@ -33,15 +33,28 @@ export interface LoadOptions extends SourceOptions {
   readonly undo?: boolean;
 }
 
+export interface RegistryOptions {
+  /**
+   * Gives the folio of an address that is loaded; throws when there is none. Unless given, a folio has only its
+   * address, as in a stream of another machine.
+   */
+  readonly folioAt?: FolioAt;
+}
+
 /** The objects of a program whose state is preserved: what the kernel's `kstate_register` fills. */
 export class Registry {
   readonly #instances = new Instances(crc32);
+  readonly #folioAt: FolioAt;
   /** A buffer that is kept from save to save, since a new one each time costs more than the save. */
   #scratch: ByteWriter | undefined;
   readonly #blocks = new Map<symbol, string>();
   #carried = new Carried();
   #lock: OwnLock | undefined;
   #lockWithCarried: OwnLock | undefined;
+
+  constructor({ folioAt = (address) => ({ address }) }: RegistryOptions = {}) {
+    this.#folioAt = folioAt;
+  }
 
   /** How many instances are registered. */
   get size(): number {
@@ -62,7 +75,8 @@ export class Registry {
     const isCarried = (wireId: number) => this.#carried.isTaken(description.id, wireId);
     if (this.#instances.add(description, object, instanceId, optional, isCarried)) this.#forgetLock();
     try {
-      if (claimCarried(this.#carried, { description, instanceId, object })) this.#lockWithCarried = undefined;
+      if (claimCarried(this.#carried, { description, instanceId, object }, this.#folioAt))
+        this.#lockWithCarried = undefined;
     } catch (error) {
       if (this.#instances.remove(description, instanceId)) this.#forgetLock();
       throw error;
@@ -88,7 +102,7 @@ export class Registry {
         if (section.id !== description.id) continue;
         const instanceId = section.key ?? section.wireId;
         const object = collection.objects.get(instanceId);
-        claimCarried(this.#carried, { description, instanceId, object, collection });
+        claimCarried(this.#carried, { description, instanceId, object, collection }, this.#folioAt);
       }
     } catch (error) {
       this.unregister(description);
@@ -169,7 +183,10 @@ export class Registry {
    */
   load(stream: Uint8Array, options: LoadOptions = {}): LoadReport {
     const source = new Source(stream, this.#ownLock(), crc32, options);
-    const { report, carried } = loadWhole(source, this.#instances, options.undo ?? true);
+    const { report, carried } = loadWhole(source, this.#instances, {
+      undo: options.undo ?? true,
+      folioAt: this.#folioAt,
+    });
     this.#carried = carried;
     this.#lockWithCarried = undefined;
     this.#lockForSave();
@@ -202,7 +219,7 @@ export class Registry {
     const section = new SectionReader(source, report).read(headers, target, ({ id }) =>
       report.ignored(description.name, id),
     );
-    applySections([section], report, { undo: options.undo ?? true });
+    applySections([section], report, { undo: options.undo ?? true, folioAt: this.#folioAt });
     return report.done();
   }
 
