@@ -14,7 +14,7 @@ class RawHttp {
   constructor(t: TestContext, port: number) {
     this.socket = connect(port, "127.0.0.1");
     t.after(() => this.socket.destroy());
-    this.socket.setEncoding("utf8");
+    this.socket.setEncoding("utf8").setMaxListeners(0); // each wait leaves some, and they go with the socket
     this.socket.on("data", (text: string) => {
       this.#text += text;
     });

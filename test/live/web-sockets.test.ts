@@ -38,7 +38,7 @@ class RawWebSocket {
   #received: Buffer = Buffer.alloc(0);
 
   private constructor(socket: Socket) {
-    this.socket = socket;
+    this.socket = socket.setMaxListeners(0); // each wait leaves some, and they go with the socket
   }
 
   static async open(t: TestContext, port: number): Promise<RawWebSocket> {
