@@ -76,10 +76,17 @@ describe("the documentation", () => {
     }
   });
 
-  test("the page about the stream is made from the contract", async () => {
-    const { href } = pathToFileURL(join(root, "scripts/stream-doc.mjs"));
-    const { target, streamPage } = (await import(href)) as { target: string; streamPage(): string };
-    assert.equal(readFileSync(target, "utf8"), streamPage(), "run node scripts/stream-doc.mjs");
+  test("the pages about formats are made from their contracts", async () => {
+    const { href } = pathToFileURL(join(root, "scripts/contract-docs.mjs"));
+    const { contracts, contractPage } = (await import(href)) as {
+      contracts: { target: string }[];
+      contractPage(contract: object): string;
+    };
+    assert.ok(contracts.length > 0);
+    for (const contract of contracts) {
+      const page = readFileSync(join(root, contract.target), "utf8");
+      assert.equal(page, contractPage(contract), `run node scripts/contract-docs.mjs`);
+    }
   });
 });
 
