@@ -3,6 +3,12 @@ import { isDeprecated } from "../description/index.ts";
 
 type Members = Record<string, unknown>;
 
+interface Named {
+  readonly name: string;
+}
+
+const boxLayout: readonly Named[] = [{ name: "value" }];
+
 /** In place of a member that was not there. */
 const nothing: unique symbol = Symbol("nothing");
 
@@ -12,9 +18,9 @@ const nothing: unique symbol = Symbol("nothing");
  */
 export class Snapshot {
   readonly #undo: (() => void)[] = [];
-  /** Members, side by side because there may be millions. */
+  /** Objects, their fields, and all values one after the other: there may be millions. */
   readonly #objects: Members[] = [];
-  readonly #names: string[] = [];
+  readonly #layouts: (readonly Named[])[] = [];
   readonly #values: unknown[] = [];
   readonly #seen = new Set<object>();
   readonly #waiting: { readonly description: Description; readonly state: object }[] = [];
@@ -39,12 +45,9 @@ export class Snapshot {
   /** Puts everything back. Whatever is as it was is not touched. */
   restore(): void {
     for (let change = this.#undo.pop(); change !== undefined; change = this.#undo.pop()) change();
-    for (let i = this.#objects.length - 1; i >= 0; i--) {
-      const object = this.#objects[i]!;
-      const name = this.#names[i]!;
-      const before = this.#values[i];
-      if (before === nothing) delete object[name];
-      else if (!Object.is(object[name], before)) object[name] = before;
+    let at = 0;
+    for (const [i, object] of this.#objects.entries()) {
+      for (const { name } of this.#layouts[i]!) putBack(object, name, this.#values[at++]);
     }
   }
 
@@ -54,18 +57,19 @@ export class Snapshot {
   }
 
   #fields(fields: readonly FieldModel[], object: Members): void {
+    this.#members(fields, object);
     for (const field of fields) {
-      if (isDeprecated(field) || field.kind.kind === "unused") continue;
-      this.#member(object, field.name);
-      this.#value(field.kind, object[field.name]);
+      if (!isDeprecated(field)) this.#value(field.kind, object[field.name]);
     }
   }
 
-  #member(object: Members, name: string): void {
-    const value = object[name];
+  #members(fields: readonly Named[], object: Members): void {
     this.#objects.push(object);
-    this.#names.push(name);
-    this.#values.push(value === undefined && !(name in object) ? nothing : value);
+    this.#layouts.push(fields);
+    for (const { name } of fields) {
+      const value = object[name];
+      this.#values.push(value === undefined && !(name in object) ? nothing : value);
+    }
   }
 
   #value(kind: Kind, value: unknown): void {
@@ -82,14 +86,18 @@ export class Snapshot {
       this.#value(kind.element, value);
       return;
     }
-    if (this.#seen.has(value)) return;
-    this.#seen.add(value);
     if (kind.kind === "struct") this.#object(kind.of(), value);
-    else if (kind.kind === "ref") this.#waiting.push({ description: kind.of(), state: value });
+    else if (kind.kind === "ref") this.#reference(kind.of(), value);
     else if (kind.kind === "record") this.#fields(kind.fields, value);
     else if (kind.kind === "oneOf")
       for (const variant of kind.variants) this.#variant(kind.tag, variant, value);
     else if (kind.kind === "pointer") this.#pointer(kind.element, value);
+  }
+
+  #reference(description: Description, state: object): void {
+    if (this.#seen.has(state)) return;
+    this.#seen.add(state);
+    this.#waiting.push({ description, state });
   }
 
   #variant(tag: string, variant: { name: string; fields: readonly FieldModel[] }, value: Members): void {
@@ -100,7 +108,7 @@ export class Snapshot {
     if (element.kind === "struct") this.#object(element.of(), value);
     else if (element.kind === "record") this.#fields(element.fields, value);
     else {
-      this.#member(value, "value");
+      this.#members(boxLayout, value);
       this.#value(element, value.value);
     }
   }
@@ -143,4 +151,9 @@ export class Snapshot {
 
 function isSame(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
+}
+
+function putBack(object: Members, name: string, before: unknown): void {
+  if (before === nothing) delete object[name];
+  else if (!Object.is(object[name], before)) object[name] = before;
 }
