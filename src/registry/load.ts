@@ -47,6 +47,8 @@ export class SectionReader {
       isForeign: source.isForeign,
       onVersion: (description, versionId) => source.assertLayout(description, versionId),
       onUnknownSubsection: (parent, id) => report.ignored(parent.name, id),
+      choice: source.codec,
+      use: source.codecUse,
     });
   }
 

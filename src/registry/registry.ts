@@ -1,7 +1,7 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
 import type { Description, LockRecord, StateOf } from "../description/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
-import { ByteWriter, type Crc32 } from "../stream/index.ts";
+import { ByteWriter, type CodecChoice, type CodecUse, type Crc32, newCodecUse } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
 import { claimCarried } from "./claim.ts";
 import type { Collection, InstanceId } from "./instance.ts";
@@ -39,10 +39,15 @@ export interface RegistryOptions {
    * address, as in a stream of another machine.
    */
   readonly folioAt?: FolioAt;
+  /** Which codec serves; only the speed differs. `auto` unless given. */
+  readonly codec?: CodecChoice;
 }
 
 /** The objects of a program whose state is preserved: what the kernel's `kstate_register` fills. */
 export class Registry {
+  /** How many entries went through generated code, and how many through the reference interpreter. */
+  readonly codecUse: CodecUse = newCodecUse();
+  readonly #codec: CodecChoice;
   readonly #instances = new Instances(crc32);
   readonly #folioAt: FolioAt;
   /** A buffer that is kept from save to save, since a new one each time costs more than the save. */
@@ -52,8 +57,9 @@ export class Registry {
   #lock: OwnLock | undefined;
   #lockWithCarried: OwnLock | undefined;
 
-  constructor({ folioAt = (address) => ({ address }) }: RegistryOptions = {}) {
+  constructor({ folioAt = (address) => ({ address }), codec = "auto" }: RegistryOptions = {}) {
     this.#folioAt = folioAt;
+    this.#codec = codec;
   }
 
   /** How many instances are registered. */
@@ -145,6 +151,8 @@ export class Registry {
       carried: this.#carried,
       lock: this.#lockForSave(),
       blocks: this.#blocks.values(),
+      codec: this.#codec,
+      codecUse: this.codecUse,
     };
     if (options.into !== undefined) {
       const out = new ByteWriter(options.into);
@@ -182,7 +190,7 @@ export class Registry {
    * changed. What is in the stream and not known here is carried: the next save writes it again.
    */
   load(stream: Uint8Array, options: LoadOptions = {}): LoadReport {
-    const source = new Source(stream, this.#ownLock(), crc32, options);
+    const source = this.#sourceOf(stream, this.#ownLock(), options);
     const { report, carried } = loadWhole(source, this.#instances, {
       undo: options.undo ?? true,
       folioAt: this.#folioAt,
@@ -198,7 +206,7 @@ export class Registry {
    * objects are changed nor hooks called; `equal` fields are compared only by a load.
    */
   verify(stream: Uint8Array, options: SourceOptions = {}): void {
-    verifyWhole(new Source(stream, this.#ownLock(), crc32, options), this.#instances);
+    verifyWhole(this.#sourceOf(stream, this.#ownLock(), options), this.#instances);
   }
 
   /** Restores one instance, registered or not: the kernel's `kstate_restore`. Throws `INSTANCE_NOT_FOUND`. */
@@ -209,7 +217,7 @@ export class Registry {
     stream: Uint8Array,
     options: LoadOptions = {},
   ): LoadReport {
-    const source = new Source(stream, ownLock([description]), crc32, options);
+    const source = this.#sourceOf(stream, ownLock([description]), options);
     const headers = source.body.sections.find(({ section }) =>
       isOf(source, section, description, instanceId),
     );
@@ -226,6 +234,13 @@ export class Registry {
   /** All registered descriptions as plain JSON, those inside them included. Prepared once. */
   lockRecord(): LockRecord {
     return this.#ownLock().record;
+  }
+
+  #sourceOf(stream: Uint8Array, own: OwnLock, options: SourceOptions): Source {
+    const source = new Source(stream, own, crc32, options);
+    source.codec = this.#codec;
+    source.codecUse = this.codecUse;
+    return source;
   }
 
   #ownLock(): OwnLock {

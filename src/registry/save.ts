@@ -2,6 +2,8 @@ import { type Description, unwritableField, type VersionIds } from "../descripti
 import { KstateError } from "../error/index.ts";
 import {
   type ByteWriter,
+  type CodecChoice,
+  type CodecUse,
   type Crc32,
   Encoder,
   type EntryNote,
@@ -40,6 +42,8 @@ export interface SaveInput {
   readonly lock: OwnLock;
   /** Reasons that were given to the registry itself. */
   readonly blocks: Iterable<string>;
+  readonly codec: CodecChoice;
+  readonly codecUse: CodecUse;
 }
 
 interface WrittenEntry {
@@ -61,7 +65,7 @@ export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, opti
   out.offset = 0;
   out.u32(streamMagic);
   const entries: WrittenEntry[] = [];
-  const encoder = new Encoder(out, versionOf);
+  const encoder = new Encoder(out, versionOf, input.codec, input.codecUse);
   for (const { description, object, instanceId, wireId } of instances) {
     const key = typeof instanceId === "string" ? instanceId : undefined;
     encoder.trace.start(instanceText(description.name, instanceId));

@@ -8,9 +8,12 @@ import {
 } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import {
+  type CodecChoice,
+  type CodecUse,
   type Crc32,
   type EntryHeader,
   type EntryNote,
+  newCodecUse,
   plainBytes,
   readBody,
   readTrailer,
@@ -29,6 +32,9 @@ export interface SourceOptions {
 export interface SectionSource {
   readonly bytes: Uint8Array;
   readonly isForeign: boolean;
+  /** `auto` unless given. */
+  readonly codec?: CodecChoice;
+  readonly codecUse?: CodecUse;
   noteOf(entry: Pick<EntryHeader, "index">): EntryNote | undefined;
   assertLayout(description: Description, versionId: number): void;
 }
@@ -38,6 +44,8 @@ export class Source implements SectionSource {
   readonly bytes: Uint8Array;
   readonly isForeign: boolean;
   readonly body: StreamBody;
+  codec: CodecChoice = "auto";
+  codecUse: CodecUse = newCodecUse();
   readonly #notes: readonly EntryNote[] | undefined;
   readonly #own: OwnLock;
   /** What the writer's descriptions were; undefined for a foreign stream. */

@@ -39,7 +39,10 @@ export class Applier {
   /** `postLoad` and `until(…, { load })` calls, inner objects first. */
   readonly due: DueCall[] = [];
   readonly kept: KeptCounts = new Map();
-  readonly #folioAt: (address: bigint) => unknown;
+  /** Gives the folio of an address. */
+  readonly folioAt: (address: bigint) => unknown;
+  /** Lists whose first objects are claimed without being in the set, by generated code. */
+  readonly marked: { readonly list: readonly unknown[]; count: number }[] = [];
   readonly #claimed = new Set<object>();
   readonly #isTrial: boolean;
   readonly #tried: Decoded[] = [];
@@ -49,7 +52,7 @@ export class Applier {
 
   constructor({ folioAt, isTrial = false }: ApplierOptions) {
     this.#isTrial = isTrial;
-    this.#folioAt = folioAt;
+    this.folioAt = folioAt;
   }
 
   /** Fills a registered object from its section. */
@@ -87,7 +90,8 @@ export class Applier {
     this.#description = description;
     const { preLoad, postLoad } = description.hooks;
     if (!this.#isTrial) preLoad?.(object);
-    this.#fields(description.fields, decoded.values, object as Members, isNew);
+    if (decoded.compiled !== undefined) decoded.compiled.fill(object, isNew, this);
+    else this.#fields(description.fields, decoded.values, object as Members, isNew);
     description.subsections.forEach((subsection, i) => {
       const part = decoded.subsections?.[i];
       if (part !== undefined) this.#fill(part, object, isNew);
@@ -158,11 +162,11 @@ export class Applier {
     if (isDeprecated(field) || field.kind.kind === "unused") return;
     if (field.fallback !== undefined) object[field.name] = field.fallback();
     else if (isNew || object[field.name] === undefined) object[field.name] = zeroOf(field.kind);
-    else this.#keep(field.name);
+    else this.keep(this.#description!, field.name);
   }
 
-  #keep(name: string): void {
-    const description = this.#description!;
+  /** Counts a field that keeps its value. */
+  keep(description: Description, name: string): void {
     let counts = this.kept.get(description);
     if (counts === undefined) {
       counts = new Map();
@@ -204,7 +208,7 @@ export class Applier {
       case "ref":
         return decoded === null ? null : this.#ref(existing, decoded as Decoded);
       case "folio":
-        return this.#folioAt((decoded as { address: bigint }).address);
+        return this.folioAt((decoded as { address: bigint }).address);
       default:
         return decoded;
     }
@@ -263,7 +267,7 @@ export class Applier {
   }
 
   #struct(existing: unknown, decoded: Decoded): object {
-    const isNew = !this.#claim(existing);
+    const isNew = !this.claim(existing);
     const object = isNew ? this.#create(decoded) : (existing as object);
     decoded.object = object;
     this.#fill(decoded, object, isNew);
@@ -271,7 +275,7 @@ export class Applier {
   }
 
   #record(existing: unknown, { fields, values }: DecodedFields): object {
-    const isNew = !this.#claim(existing);
+    const isNew = !this.claim(existing);
     const object = isNew ? {} : (existing as Members);
     this.#fields(fields, values, object, isNew);
     return object;
@@ -279,23 +283,32 @@ export class Applier {
 
   /** An object of another variant is not filled in: a new one takes its place. */
   #oneOf(tag: string, existing: unknown, { fields, values, variant }: DecodedFields): object {
-    const isNew = !isMembers(existing) || existing[tag] !== variant || !this.#claim(existing);
+    const isNew = !isMembers(existing) || existing[tag] !== variant || !this.claim(existing);
     const object: Members = isNew ? { [tag]: variant } : (existing as Members);
     this.#fields(fields, values, object, isNew);
     return object;
   }
 
   /** An object is filled in for one place of the stream only. */
-  #claim(existing: unknown): boolean {
-    if (!isMembers(existing) || this.#claimed.has(existing)) return false;
+  claim(existing: unknown): boolean {
+    if (!isMembers(existing)) return false;
+    for (let marked = this.marked.pop(); marked !== undefined; marked = this.marked.pop()) {
+      for (let i = 0; i < marked.count; i++) this.#claimed.add(marked.list[i] as object);
+    }
+    if (this.#claimed.has(existing)) return false;
     this.#claimed.add(existing);
     return true;
+  }
+
+  /** Whether nothing was claimed yet, so that objects of one list need only be told from each other. */
+  mayMark(): boolean {
+    return this.#claimed.size === 0 && this.marked.length === 0;
   }
 
   /** Bodies wait until the one before is done, so that chains of any length need no stack. */
   #ref(existing: unknown, decoded: Decoded): object {
     if (decoded.object !== undefined) return decoded.object;
-    const isNew = !this.#claim(existing);
+    const isNew = !this.claim(existing);
     const object = isNew ? this.#create(decoded) : (existing as object);
     decoded.object = object;
     this.#waiting.push({ decoded, isNew });

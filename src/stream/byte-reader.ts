@@ -91,10 +91,12 @@ export class ByteReader {
     return this.#view.getFloat64(this.take(8), true);
   }
 
-  /** A copy. */
+  /** A copy, also of a `Buffer`, whose own `slice` is none. */
   copy(size: number): Uint8Array<ArrayBuffer> {
     const start = this.take(size);
-    return this.bytes.slice(start, start + size) as Uint8Array<ArrayBuffer>;
+    const copy = new Uint8Array(size);
+    copy.set(this.bytes.subarray(start, start + size));
+    return copy;
   }
 
   /** `size` bytes of UTF-8. */

@@ -8,12 +8,23 @@ export class ByteWriter {
   offset = 0;
   #bytes: Uint8Array<ArrayBufferLike>;
   #view: DataView;
-  readonly #isFixed: boolean;
+  /** Whether the buffer was handed in and cannot grow. */
+  readonly isFixed: boolean;
 
   constructor(into?: Uint8Array) {
-    this.#isFixed = into !== undefined;
+    this.isFixed = into !== undefined;
     this.#bytes = into ?? new Uint8Array(smallest);
     this.#view = viewOf(this.#bytes);
+  }
+
+  /** The whole buffer, for generated code; valid until `reserve`. */
+  get buffer(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** The whole buffer, for generated code; valid until `reserve`. */
+  get view(): DataView {
+    return this.#view;
   }
 
   /** What was written: a view, valid until the next write. */
@@ -29,7 +40,7 @@ export class ByteWriter {
   reserve(size: number): void {
     const needed = this.offset + size;
     if (needed <= this.#bytes.length) return;
-    if (this.#isFixed) {
+    if (this.isFixed) {
       throw new KstateError(
         "STREAM_FULL",
         `cannot save: the buffer given as "into" has ${this.#bytes.length} bytes and at least ${needed} are needed; give a larger one`,
@@ -112,7 +123,7 @@ export class ByteWriter {
 
   /** UTF-8 without a length; gives the number of bytes. The caller has refused lone surrogates. */
   utf8(text: string): number {
-    if (this.#isFixed && this.offset + text.length * 3 > this.#bytes.length) {
+    if (this.isFixed && this.offset + text.length * 3 > this.#bytes.length) {
       const encoded = encoder.encode(text);
       this.bytes(encoded);
       return encoded.length;

@@ -14,6 +14,8 @@ import {
 import { isKstateError } from "../error/index.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { LoadChecks, loadHookFailed } from "./checks.ts";
+import type { CodecChoice, CodecUse } from "./codec-choice.ts";
+import { CompiledReader } from "./compiled-reader.ts";
 import { holds } from "./condition.ts";
 import { LeafReader } from "./decode-leaf.ts";
 import { absent, Decoded, DecodedFields, type DecodedMap } from "./decoded.ts";
@@ -32,6 +34,10 @@ export interface DecoderOptions {
   readonly onVersion: OnVersion;
   /** Called for each subsection inside a nested entry that is not known; its bytes are passed over. */
   readonly onUnknownSubsection: (parent: Description, id: number) => void;
+  /** `auto` unless given. */
+  readonly choice?: CodecChoice | undefined;
+  /** Where it is counted who read what. */
+  readonly use?: CodecUse | undefined;
 }
 
 /** Reads the sections of one stream. */
@@ -41,14 +47,17 @@ export class Decoder {
   readonly #entries: EntryReader;
   readonly #references: ReferenceReader;
   readonly #leaf: LeafReader;
+  readonly #compiled: CompiledReader;
   readonly #checks: LoadChecks;
   readonly #onUnknownSubsection: DecoderOptions["onUnknownSubsection"];
 
-  constructor(bytes: Uint8Array, { isForeign, onVersion, onUnknownSubsection }: DecoderOptions) {
+  constructor(bytes: Uint8Array, options: DecoderOptions) {
+    const { isForeign, onVersion, onUnknownSubsection } = options;
     this.#in = new ByteReader(bytes, this.trace);
     this.#entries = new EntryReader(this.#in, onVersion);
     this.#references = new ReferenceReader(this.#in, (decoded) => this.#struct(decoded));
     this.#leaf = new LeafReader(this.#in, isForeign);
+    this.#compiled = new CompiledReader(this.#in, this.#entries, options);
     this.#checks = new LoadChecks(this.#in);
     this.#onUnknownSubsection = onUnknownSubsection;
   }
@@ -76,7 +85,9 @@ export class Decoder {
     this.#entries.start(offset, type);
     try {
       const frame = this.#entries.enter(description, false);
-      const decoded = this.#object(new Decoded(description, frame.versionId));
+      const decoded = new Decoded(description, frame.versionId);
+      if (this.#compiled.read(decoded, frame.end, type)) this.#checks.object(decoded);
+      else this.#object(decoded);
       this.#entries.leave(frame);
       return decoded;
     } catch (error) {

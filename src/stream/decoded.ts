@@ -13,6 +13,16 @@ import type { Description, FieldModel } from "../description/index.ts";
 /** In place of the value of a field that is not in the stream. */
 export const absent: unique symbol = Symbol("absent");
 
+/** What the one who fills objects must know about the rest of the load. */
+export interface FillContext {
+  readonly due: unknown[];
+  readonly marked: unknown[];
+  readonly folioAt: (address: bigint) => unknown;
+  claim(existing: unknown): boolean;
+  mayMark(): boolean;
+  keep(description: Description, name: string): void;
+}
+
 /** Values of `fields`, in their order. */
 export class DecodedFields {
   readonly fields: readonly FieldModel[];
@@ -32,6 +42,8 @@ export class Decoded {
   readonly description: Description;
   versionId: number;
   values: unknown[] = [];
+  /** In place of the values: generated code that has checked the bytes and can fill an object from them. */
+  compiled: { fill(object: object, isNew: boolean, applier: FillContext): void } | undefined;
   /** In the order of `description.subsections`; undefined where one is not in the stream. */
   subsections: (Decoded | undefined)[] | undefined;
   /** The object, once it is known which. */

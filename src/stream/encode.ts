@@ -14,6 +14,8 @@ import {
 } from "../description/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
+import type { CodecChoice, CodecUse } from "./codec-choice.ts";
+import { CompiledWriter } from "./compiled-writer.ts";
 import { holds } from "./condition.ts";
 import { LeafWriter } from "./encode-leaf.ts";
 import { EntryWriter } from "./entry-writer.ts";
@@ -33,12 +35,20 @@ export class Encoder {
   readonly #out: ByteWriter;
   readonly #entries: EntryWriter;
   readonly #leaf: LeafWriter;
+  readonly #compiled: CompiledWriter;
   #references = new References();
 
-  constructor(out: ByteWriter, versionOf: (description: Description) => number) {
+  constructor(
+    out: ByteWriter,
+    versionOf: (description: Description) => number,
+    choice?: CodecChoice,
+    use?: CodecUse,
+  ) {
     this.#out = out;
     this.#entries = new EntryWriter(out, this.trace, versionOf);
     this.#leaf = new LeafWriter(out, this.trace);
+    const custom = (kind: Kind, value: unknown) => this.#leaf.write(kind as Of<"custom">, value);
+    this.#compiled = new CompiledWriter(out, versionOf, custom, choice, use);
   }
 
   /** A section and its subsections; `onEntry` is told about each entry of the stream, when it is complete. */
@@ -58,8 +68,12 @@ export class Encoder {
 
   #section(description: Description, instanceId: number, state: object, onEntry: OnEntry): void {
     const frame = this.#entries.enter(description, instanceId, sectionType);
-    this.#body(description, frame.versionId, state);
-    onEntry(description, frame.start - entryHeaderSize, this.#entries.leave(frame));
+    if (!this.#compiled.wrote(description, state, sectionType)) {
+      this.#body(description, frame.versionId, state);
+    }
+    const size = this.#entries.leave(frame);
+    this.#compiled.note(description, size);
+    onEntry(description, frame.start - entryHeaderSize, size);
     this.#subsections(description, instanceId, state, onEntry);
   }
 
@@ -75,7 +89,7 @@ export class Encoder {
       if (subsection.hooks.needed?.(state) === false) continue;
       const fork = this.#references.fork();
       const frame = this.#entries.enter(subsection, instanceId, subsectionType);
-      this.#hooked(subsection, frame.versionId, state, false);
+      this.#hooked(subsection, frame.versionId, state, false, onEntry !== undefined);
       const size = this.#entries.leave(frame);
       this.#references.join(fork);
       onEntry?.(subsection, frame.start - entryHeaderSize, size);
@@ -83,12 +97,20 @@ export class Encoder {
   }
 
   /** `postSave` always follows a successful `preSave`. */
-  #hooked(description: Description, versionId: number, state: unknown, withSubsections: boolean): void {
+  #hooked(
+    description: Description,
+    versionId: number,
+    state: unknown,
+    withSubsections: boolean,
+    isOuter = false,
+  ): void {
     const { preSave, postSave } = description.hooks;
     if (typeof state !== "object" || state === null) throw this.#leaf.misfit("an object", state);
     preSave?.(state);
     try {
-      this.#body(description, versionId, state);
+      if (!isOuter || !this.#compiled.wrote(description, state, subsectionType)) {
+        this.#body(description, versionId, state);
+      }
       if (withSubsections) this.#subsections(description, 0, state);
     } finally {
       postSave?.(state);

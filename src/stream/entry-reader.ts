@@ -23,7 +23,8 @@ export interface EntryFrame {
 export class EntryReader {
   readonly #in: ByteReader;
   readonly #onVersion: OnVersion;
-  readonly #seen = new Map<Description, number>();
+  /** Descriptions met, and the version of each that was met last. */
+  readonly seen = new Map<Description, number>();
   /** The section type that entries must have here. */
   #type = sectionType;
   #depth = 0;
@@ -62,6 +63,11 @@ export class EntryReader {
       throw trace.error("DEPTH_EXCEEDED", input.offset, fact, { limit: depthLimit });
     }
     return { versionId, end, outer };
+  }
+
+  /** Throws unless this version can be read; asked once for each. */
+  meet(description: Description, versionId: number, offset = -1): void {
+    if (this.seen.get(description) !== versionId) this.#assertVersion(description, versionId, offset);
   }
 
   leave({ end, outer }: EntryFrame): void {
@@ -123,7 +129,7 @@ export class EntryReader {
     if (isNested && instanceId !== 0) throw input.corrupt(start + 12, "instance 0", String(instanceId));
     if (size < 0) throw input.corrupt(start + 16, "a size", String(size));
     if (size > input.left) throw input.truncated(size);
-    if (this.#seen.get(description) !== versionId) this.#assertVersion(description, versionId, start + 8);
+    this.meet(description, versionId, start + 8);
     return { versionId, end: input.offset + size };
   }
 
@@ -142,6 +148,6 @@ export class EntryReader {
       throw trace.error(isOld ? "VERSION_TOO_OLD" : "VERSION_TOO_NEW", offset, fact, detail);
     }
     this.#onVersion(description, versionId);
-    this.#seen.set(description, versionId);
+    this.seen.set(description, versionId);
   }
 }

@@ -1,0 +1,69 @@
+/**
+ * What all generated code that saves shares. `W` is the writer, `B`, `V`, `E` its bytes, view and length, `T` the
+ * section type of nested entries, `D` the depth, `C` writes custom fields.
+ */
+
+import { entryHeaderSize, entrySizeLimit } from "./format.ts";
+
+export const savePrelude = `
+const {littleEndianBytes,isWellFormed,utf8Into,address,folio}=k0;
+let W,B,V,E=0,T=0,D=0,C,count=0,isDraining=false,waiting=[],bodies=[];
+const forget=[];
+function begin(){count=0;isDraining=false;}
+function end(){W=B=V=C=undefined;E=0;if(waiting.length>0){waiting=[];bodies=[];}for(const call of forget)call();forget.length=0;}
+function reload(){B=W.buffer;V=W.view;E=B.length;}
+function grow(p,n){W.offset=p;W.reserve(n);reload();}
+function entry(p,id,version){if(p+${entryHeaderSize}>E)grow(p,${entryHeaderSize});header(V,p,id,version,0);return p+${entryHeaderSize};}
+function header(v,p,id,version,size){v.setInt32(p,T,true);v.setInt32(p+4,id,true);v.setInt32(p+8,version,true);v.setInt32(p+12,0,true);v.setUint32(p+16,size,true);}
+function patch(start,p){const size=p-start-${entryHeaderSize};if(size>${entrySizeLimit})throw 0;V.setUint32(start+16,size,true);}
+function safe(v,p,x){const high=Math.floor(x/4294967296);v.setUint32(p,x-high*4294967296,true);v.setInt32(p+4,high,true);}
+function date(v,p,ms){if(ms!==ms)throw 0;safe(v,p,ms);}
+function put(b,x,p){const n=x.length;if(n>32){b.set(x,p);return;}for(let i=0;i<n;i++)b[p+i]=x[i];}
+function raw(p,x){if(p+x.length>E)grow(p,x.length);put(B,x,p);return p+x.length;}
+function blob(p,n,x){if(p+4+x.length>E)grow(p,4+x.length);V.setUint32(p,n,true);put(B,x,p+4);return p+4+x.length;}
+function text(p,s,max){
+  if(typeof s!=="string")throw 0;
+  const n=s.length;
+  if(n>max)throw 0;
+  if(p+4+n*3>E&&!roomForText(p,4+n*3))return slowText(p,s,max);
+  const start=p+4;
+  if(n<=48){
+    const b=B;let i=0;
+    for(;i<n;i++){const c=s.charCodeAt(i);if(c>127)break;b[start+i]=c;}
+    if(i===n){V.setUint32(p,n,true);return start+n;}
+  }
+  const size=utf8Into(s,B,start);
+  if(size!==n&&!isWellFormed(s))throw 0;
+  if(size>max)throw 0;
+  V.setUint32(p,size,true);
+  return start+size;
+}
+function roomForText(p,n){if(W.isFixed)return false;grow(p,n);return true;}
+function slowText(p,s,max){
+  W.offset=p;W.u32(0);
+  const size=W.utf8(s);
+  if(size!==s.length&&!isWellFormed(s))throw 0;
+  if(size>max)throw 0;
+  W.patchU32(p,size);reload();
+  return W.offset;
+}
+function char(s,p,size,b){
+  if(typeof s!=="string"||s.length>size)throw 0;
+  const n=s.length;let i=0;
+  for(;i<n;i++){const c=s.charCodeAt(i);if(c>127||c===0)break;b[p+i]=c;}
+  if(i<n){
+    if(s.includes("\\0")||!isWellFormed(s))throw 0;
+    const encoded=k0.encode(s);
+    if(encoded.length>size)throw 0;
+    b.set(encoded,p);i=encoded.length;
+  }
+  if(i<size)b.fill(0,p+i,p+size);
+}
+function custom(p,kind,x){W.offset=p;C(kind,x);reload();return W.offset;}
+function drain(p){
+  isDraining=true;
+  for(let i=0;i<waiting.length;i++)p=bodies[i](waiting[i],p);
+  waiting=[];bodies=[];isDraining=false;
+  return p;
+}
+`;

@@ -1,0 +1,428 @@
+/**
+ * Generates code that writes the fields of a description. Where a value does not fit, the code throws 0 and the
+ * reference takes over, from the beginning of the entry.
+ *
+ * `p` is the position, `v` and `b` the buffer as DataView and bytes. What has a fixed size is written at constant
+ * offsets after one question for room; only what has none asks again.
+ */
+
+import {
+  type Description,
+  type FieldModel,
+  isDeprecated,
+  isInVersion,
+  type Kind,
+} from "../description/index.ts";
+import { fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
+import { saveHelpers } from "./compile-save-helpers.ts";
+import { savePrelude } from "./compile-save-prelude.ts";
+import { at, bail, member, UnitText } from "./compile-text.ts";
+import { holds } from "./condition.ts";
+import { depthLimit, entryHeaderSize, subsectionType } from "./format.ts";
+import { isTypedName, typedArrays } from "./typed.ts";
+
+type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
+
+/** The text of a unit that saves a description, and the values that it refers to. */
+export function saveUnit(
+  root: Description,
+  versionOf: VersionOf,
+): { readonly text: string; readonly constants: readonly unknown[] } {
+  const generator = new SaveGenerator(versionOf);
+  const text = generator.unit(root);
+  return { text, constants: generator.text.constants };
+}
+
+const refresh = "v=V;b=B;";
+
+class SaveGenerator {
+  readonly text = new UnitText();
+  readonly #versionOf: VersionOf;
+
+  constructor(versionOf: VersionOf) {
+    this.#versionOf = versionOf;
+    this.text.constant(saveHelpers);
+  }
+
+  unit(root: Description): string {
+    const versionId = this.#versionOf(root);
+    const size = fieldsSize(root.fields, versionId, this.#versionOf);
+    const body = this.#bodyFunction(root);
+    const run =
+      size === undefined
+        ? `const p=${body}(o,W.offset);`
+        : `let p=W.offset;if(p+${size}>E)grow(p,${size});${body}(o,p,V,B);p+=${size};`;
+    const main = `function run(w,o,t,depth,custom){if(W!==undefined)${bail}W=w;T=t;D=depth;C=custom;begin();try{B=w.buffer;V=w.view;E=B.length;${run}w.offset=p;}finally{end();}}`;
+    return this.text.build(`${savePrelude}\n${main}`, "run");
+  }
+
+  /** Checks of the object, and its fields. */
+  #bodyFunction(description: Description): string {
+    const { fields, checks } = description;
+    const versionId = this.#versionOf(description);
+    const before = checks.map(({ predicate }) => `if(!${this.text.constant(predicate)}(o))${bail}`).join("");
+    return this.#fieldsFunction(fields, versionId, before);
+  }
+
+  /** `(o, p, v, b)` if the fields have a fixed size, and room was made; else `(o, p)`, giving the new `p`. */
+  #fieldsFunction(fields: readonly FieldModel[], versionId: number, before = ""): string {
+    return this.text.named(`${this.text.id(fields)}_${versionId}`, (name) => {
+      const size = fieldsSize(fields, versionId, this.#versionOf);
+      const present = presentFields(fields, versionId);
+      return size === undefined
+        ? `function ${name}(o,p){let v=V,b=B;${before}${this.#variableFields(fields, present, versionId)}return p;}`
+        : `function ${name}(o,p,v,b){${before}${this.#fixedFields(present, versionId)}}`;
+    });
+  }
+
+  #fixedFields(fields: readonly FieldModel[], versionId: number): string {
+    let offset = 0;
+    let code = "";
+    for (const field of fields) {
+      code += this.#field(field, (x) => this.#fixed(field.kind, x, at("p", offset), versionId));
+      offset += fixedSize(field.kind, versionId, this.#versionOf)!;
+    }
+    return code;
+  }
+
+  /** Neighbours of fixed size share one question for room. */
+  #variableFields(all: readonly FieldModel[], fields: readonly FieldModel[], versionId: number): string {
+    let code = "";
+    let run: FieldModel[] = [];
+    const flush = () => {
+      if (run.length === 0) return;
+      const size = fieldsSize(run, versionId, this.#versionOf)!;
+      code += `${room(size)}${this.#fixedFields(run, versionId)}p+=${size};`;
+      run = [];
+    };
+    for (const field of fields) {
+      if (fieldsSize([field], versionId, this.#versionOf) !== undefined) {
+        run.push(field);
+        continue;
+      }
+      flush();
+      const condition = this.#condition(field, all, versionId);
+      const write = this.#field(field, (x) => this.#variable(field.kind, x, versionId, all));
+      code += condition === "" ? write : `if(${condition}){${write}}`;
+    }
+    flush();
+    return code;
+  }
+
+  #field(field: FieldModel, write: (x: string) => string): string {
+    if (field.kind.kind === "unused") return write("");
+    const x = this.text.fresh();
+    const checks = field.checks
+      .map(({ predicate }) => `if(!${this.text.constant(predicate)}(${x}))${bail}`)
+      .join("");
+    return `{const ${x}=${this.#savedValue(field)};${checks}${write(x)}}`;
+  }
+
+  #savedValue(field: FieldModel): string {
+    return isDeprecated(field) && field.save !== undefined
+      ? `${this.text.constant(field.save)}(o)`
+      : `o${member(field.name)}`;
+  }
+
+  #condition(field: FieldModel, fields: readonly FieldModel[], versionId: number): string {
+    return field.conditions
+      .map((condition) => {
+        const subject = fields.find(
+          (other) => other.name === condition.field && isInVersion(other, versionId),
+        )!;
+        const names = [holds, condition, subject].map((value) => this.text.constant(value));
+        const inner = this.#condition(subject, fields, versionId);
+        return `${inner === "" ? "" : `${inner}&&`}${names[0]}(${names[1]},${names[2]},${this.#savedValue(subject)})`;
+      })
+      .join("&&");
+  }
+
+  /** Writes `x` at `p`; there is room. */
+  #fixed(kind: Kind, x: string, p: string, versionId: number): string {
+    switch (kind.kind) {
+      case "u8":
+        return `if((${x}&255)!==${x})${bail}b[${p}]=${x};`;
+      case "i8":
+        return `if((${x}<<24>>24)!==${x})${bail}b[${p}]=${x};`;
+      case "u16":
+        return `if((${x}&65535)!==${x})${bail}v.setUint16(${p},${x},true);`;
+      case "i16":
+        return `if((${x}<<16>>16)!==${x})${bail}v.setInt16(${p},${x},true);`;
+      case "u32":
+        return `if((${x}>>>0)!==${x})${bail}v.setUint32(${p},${x},true);`;
+      case "i32":
+        return `if((${x}|0)!==${x})${bail}v.setInt32(${p},${x},true);`;
+      case "u64.safe":
+        return `if(!Number.isSafeInteger(${x})||${x}<0)${bail}safe(v,${p},${x});`;
+      case "i64.safe":
+      case "deadline":
+        return `if(!Number.isSafeInteger(${x}))${bail}safe(v,${p},${x});`;
+      case "u64":
+        return `if(typeof ${x}!=="bigint"||BigInt.asUintN(64,${x})!==${x})${bail}v.setBigUint64(${p},${x},true);`;
+      case "i64":
+        return `if(typeof ${x}!=="bigint"||BigInt.asIntN(64,${x})!==${x})${bail}v.setBigInt64(${p},${x},true);`;
+      case "f32":
+        return `if(typeof ${x}!=="number")${bail}v.setFloat32(${p},${x},true);`;
+      case "f64":
+        return `if(typeof ${x}!=="number")${bail}v.setFloat64(${p},${x},true);`;
+      case "bool":
+        return `if(typeof ${x}!=="boolean")${bail}b[${p}]=${x}?1:0;`;
+      case "char":
+        return `char(${x},${p},${kind.size},b);`;
+      case "bytes":
+        return `if(!(${x} instanceof Uint8Array)||${x}.length!==${kind.size})${bail}put(b,${x},${p});`;
+      case "bitmap":
+        return `if(!(${x} instanceof Uint8Array)||${x}.length!==${Math.ceil(kind.count / 8)}${
+          kind.count % 8 === 0 ? "" : `||${x}[${Math.ceil(kind.count / 8) - 1}]>>${kind.count % 8}!==0`
+        })${bail}put(b,${x},${p});`;
+      case "array":
+      case "pointerArray":
+        return this.#fixedArray(kind, x, p, versionId);
+      case "pointer":
+        return this.#boxed(kind, x, (y) => this.#fixed(kind.element, y, p, versionId));
+      case "equal":
+        return this.#fixed(kind.element, x, p, versionId);
+      case "record":
+        return `${isObject(x)}${this.#fieldsFunction(kind.fields, versionId)}(${x},${p},v,b);`;
+      case "struct":
+        return this.#fixedStruct(kind.of(), x, p);
+      case "enumeration":
+        return this.#enumeration(kind.names, x, p);
+      case "date":
+        return `if(!(${x} instanceof Date))${bail}date(v,${p},${x}.getTime());`;
+      case "address":
+        return `address(v,${p},${x},${this.text.constant(kind.base)});`;
+      case "folio":
+        return `folio(v,${p},${x});`;
+      case "unused":
+        return `b.fill(0,${p},${p}+${kind.size});`;
+      default:
+        throw new Error(`${kind.kind} has no fixed size`);
+    }
+  }
+
+  #fixedArray(kind: Of<"array" | "pointerArray">, x: string, p: string, versionId: number): string {
+    const [i, q, y] = [this.text.fresh("i"), this.text.fresh("q"), this.text.fresh()];
+    const size = fixedSize(kind.element, versionId, this.#versionOf)!;
+    const each = `for(let ${i}=0,${q}=${p};${i}<${kind.count};${i}++,${q}+=${size}){const ${y}=${x}[${i}];${this.#fixed(kind.element, y, q, versionId)}}`;
+    const list = `if(!Array.isArray(${x})||${x}.length!==${kind.count})${bail}${each}`;
+    if (kind.kind === "pointerArray" || !isTypedName(kind.element.kind)) return list;
+    const type = this.text.constant(typedArrays[kind.element.kind]);
+    return `if(${x} instanceof ${type}){if(${x}.length!==${kind.count})${bail}put(b,littleEndianBytes(${x}),${p});}else{${list}}`;
+  }
+
+  #boxed({ element }: Of<"pointer">, x: string, write: (y: string) => string): string {
+    if (element.kind === "struct" || element.kind === "record") return write(x);
+    const y = this.text.fresh();
+    return `{${isObject(x)}if(!("value" in ${x}))${bail}const ${y}=${x}.value;${write(y)}}`;
+  }
+
+  #fixedStruct(description: Description, x: string, p: string): string {
+    const versionId = this.#versionOf(description);
+    const size = fieldsSize(description.fields, versionId, this.#versionOf)!;
+    return `${isObject(x)}header(v,${p},${description.id},${versionId},${size});${this.#deeper(
+      `${this.#bodyFunction(description)}(${x},${p}+${entryHeaderSize},v,b);`,
+    )}`;
+  }
+
+  #deeper(code: string): string {
+    return `if(++D>${depthLimit})${bail}${code}D--;`;
+  }
+
+  #enumeration(names: readonly string[], x: string, p: string): string {
+    if (names.length > 8) {
+      const numbers = this.text.constant(new Map(names.map((name, i) => [name, i])));
+      const y = this.text.fresh();
+      return `const ${y}=${numbers}.get(${x});if(${y}===undefined)${bail}v.setUint16(${p},${y},true);`;
+    }
+    const choice = names.map((name, i) => `${x}===${JSON.stringify(name)}?${i}:`).join("");
+    const y = this.text.fresh();
+    return `const ${y}=${choice}-1;if(${y}<0)${bail}v.setUint16(${p},${y},true);`;
+  }
+
+  /** Writes `x` at `p`, asks for room itself, and leaves `p` behind it. */
+  #variable(kind: Kind, x: string, versionId: number, around: readonly FieldModel[] = []): string {
+    const size = fixedSize(kind, versionId, this.#versionOf);
+    if (size !== undefined) return `${room(size)}${this.#fixed(kind, x, "p", versionId)}p+=${size};`;
+    switch (kind.kind) {
+      case "string":
+        return `p=text(p,${x},${kind.max});${refresh}`;
+      case "blob":
+        return `if(!(${x} instanceof Uint8Array)||${x}.length>${kind.max})${bail}p=blob(p,${x}.length,${x});${refresh}`;
+      case "typedArray":
+        return `if(!(${x} instanceof ${this.text.constant(typedArrays[kind.element])})||${x}.length>${kind.max})${bail}p=blob(p,${x}.length,littleEndianBytes(${x}));${refresh}`;
+      case "json":
+        return `p=text(p,JSON.stringify(${x}),${kind.max});${refresh}`;
+      case "custom":
+        return `p=custom(p,${this.text.constant(kind)},${x});${refresh}`;
+      case "array":
+      case "pointerArray":
+        return this.#variableArray(kind, x, versionId, around);
+      case "pointer":
+        return this.#boxed(kind, x, (y) => this.#variable(kind.element, y, versionId));
+      case "equal":
+        return this.#variable(kind.element, x, versionId);
+      case "optional":
+        return `${room(1)}if(${x}===null)b[p++]=0;else{b[p++]=1;${this.#variable(kind.element, x, versionId)}}`;
+      case "record":
+        return `${isObject(x)}p=${this.#fieldsFunction(kind.fields, versionId)}(${x},p);${refresh}`;
+      case "struct":
+        return this.#struct(kind.of(), x);
+      case "list":
+        return this.#collection(kind, kind.element, `if(!Array.isArray(${x}))${bail}`, x, versionId);
+      case "set":
+        return this.#collection(kind, kind.element, `if(!(${x} instanceof Set))${bail}`, x, versionId);
+      case "map":
+        return this.#collection(kind, kind.value, `if(!(${x} instanceof Map))${bail}`, x, versionId);
+      case "oneOf":
+        return this.#oneOf(kind, x, versionId);
+      case "ref":
+        return `p=${this.#refFunction(kind.of())}(p,${x});${refresh}`;
+      default:
+        throw new Error(`${kind.kind} has a fixed size`);
+    }
+  }
+
+  #variableArray(
+    kind: Of<"array" | "pointerArray">,
+    x: string,
+    versionId: number,
+    around: readonly FieldModel[],
+  ): string {
+    const count =
+      typeof kind.count === "number" ? String(kind.count) : this.#countOf(kind.count, around, versionId);
+    const n = this.text.fresh("n");
+    const list = `const ${n}=${count};if(!Array.isArray(${x})||${x}.length!==${n})${bail}${this.#each(kind.element, x, n, versionId)}`;
+    if (kind.kind === "pointerArray" || !isTypedName(kind.element.kind)) return `{${list}}`;
+    const type = this.text.constant(typedArrays[kind.element.kind]);
+    return `if(${x} instanceof ${type}){if(${x}.length!==${count})${bail}p=raw(p,littleEndianBytes(${x}));${refresh}}else{${list}}`;
+  }
+
+  #countOf(name: string, fields: readonly FieldModel[], versionId: number): string {
+    const field = fields.find((other) => other.name === name && isInVersion(other, versionId));
+    return field === undefined ? "0" : `Number(${this.#savedValue(field)})`;
+  }
+
+  /** All elements of an array; room for those of fixed size is made once. */
+  #each(element: Kind, x: string, n: string, versionId: number): string {
+    const [i, y] = [this.text.fresh("i"), this.text.fresh()];
+    const size = fixedSize(element, versionId, this.#versionOf);
+    const head = `for(let ${i}=0;${i}<${n};${i}++){const ${y}=${x}[${i}];`;
+    return size === undefined
+      ? `${head}${this.#variable(element, y, versionId)}}`
+      : `${room(`${n}*${size}`)}${head}${this.#fixed(element, y, "p", versionId)}p+=${size};}`;
+  }
+
+  #collection(
+    kind: Of<"list" | "set" | "map">,
+    element: Kind,
+    isType: string,
+    x: string,
+    versionId: number,
+  ): string {
+    const n = this.text.fresh("n");
+    const head = `{${isType}const ${n}=${x}.${kind.kind === "list" ? "length" : "size"};if(${n}>${kind.max})${bail}`;
+    if (element.kind === "struct") return `${head}${this.#group(kind, element.of(), x, n, versionId)}}`;
+    const count = `${room(4)}v.setUint32(p,${n},true);p+=4;`;
+    if (kind.kind === "list") return `${head}${count}${this.#each(element, x, n, versionId)}}`;
+    const [key, y] = [this.text.fresh(), this.text.fresh()];
+    const binding = kind.kind === "map" ? `[${key},${y}]` : y;
+    const keyCode = kind.kind === "map" ? this.#variable(kind.key, key, versionId) : "";
+    return `${head}${count}for(const ${binding} of ${x}){${keyCode}${this.#variable(element, y, versionId)}}}`;
+  }
+
+  /** Structs that share one header, and their subsections as columns. */
+  #group(
+    kind: Of<"list" | "set" | "map">,
+    description: Description,
+    x: string,
+    n: string,
+    keyVersion: number,
+  ): string {
+    const [start, key, y] = [this.text.fresh("p"), this.text.fresh(), this.text.fresh()];
+    const loop = kind.kind === "map" ? `for(const [${key},${y}] of ${x})` : `for(const ${y} of ${x})`;
+    const keyCode = kind.kind === "map" ? this.#variable(kind.key, key, keyVersion) : "";
+    const values = kind.kind === "map" ? `${x}.values()` : x;
+    const columns = description.subsections.map((subsection) => this.#column(subsection, values)).join("");
+    return `const ${start}=p;p=entry(p,${description.id},${this.#versionOf(description)});${refresh}${this.#deeper(
+      `${room(4)}v.setUint32(p,${n},true);p+=4;${loop}{${keyCode}${this.#body(description, y)}}${columns}`,
+    )}patch(${start},p);`;
+  }
+
+  #column(subsection: Description, values: string): string {
+    const [has, any, y, start, type, i] = ["h", "a", "t", "p", "t", "i"].map((prefix) =>
+      this.text.fresh(prefix),
+    );
+    const { needed } = subsection.hooks;
+    const isNeeded = needed === undefined ? "true" : `${this.text.constant(needed)}(${y})!==false`;
+    return `{const ${has}=[];let ${any}=false,${i}=0;for(const ${y} of ${values}){const w=${isNeeded};${has}.push(w);if(w)${any}=true;}
+if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection.id},${this.#versionOf(subsection)});${refresh}for(const ${y} of ${values}){${room(1)}if(${has}[${i}++]){b[p++]=1;${this.#body(subsection, y!)}}else b[p++]=0;}patch(${start},p);T=${type};}}`;
+  }
+
+  /** The fields of a description, without a header. */
+  #body(description: Description, x: string): string {
+    const size = fieldsSize(description.fields, this.#versionOf(description), this.#versionOf);
+    const name = this.#bodyFunction(description);
+    return size === undefined
+      ? `${isObject(x)}p=${name}(${x},p);${refresh}`
+      : `${isObject(x)}${room(size)}${name}(${x},p,v,b);p+=${size};`;
+  }
+
+  #struct(description: Description, x: string): string {
+    return `p=${this.#entryFunction(description)}(${x},p);${refresh}`;
+  }
+
+  /** `(o, p)`: a whole entry with its subsections, giving the new `p`. */
+  #entryFunction(description: Description): string {
+    return this.text.named(`e${this.text.id(description)}`, (name) => {
+      const subsections = description.subsections.map((subsection) => this.#subsection(subsection)).join("");
+      return `function ${name}(o,p){${isObject("o")}const s=p;p=entry(p,${description.id},${this.#versionOf(description)});let v=V,b=B;${this.#deeper(
+        `${this.#body(description, "o")}${subsections}`,
+      )}patch(s,p);return p;}`;
+    });
+  }
+
+  #subsection(subsection: Description): string {
+    const type = this.text.fresh();
+    const write = `{const ${type}=T;T=${subsectionType};p=${this.#entryFunction(subsection)}(o,p);${refresh}T=${type};}`;
+    const { needed } = subsection.hooks;
+    return needed === undefined ? write : `if(${this.text.constant(needed)}(o)!==false)${write}`;
+  }
+
+  #oneOf(kind: Of<"oneOf">, x: string, versionId: number): string {
+    const cases = kind.variants.map(({ name, fields }, i) => {
+      const size = fieldsSize(fields, versionId, this.#versionOf);
+      const fn = this.#fieldsFunction(fields, versionId);
+      const write =
+        size === undefined ? `p=${fn}(${x},p);${refresh}` : `${room(size)}${fn}(${x},p,v,b);p+=${size};`;
+      return `case ${JSON.stringify(name)}:${room(2)}v.setUint16(p,${i},true);p+=2;${write}break;`;
+    });
+    return `${isObject(x)}switch(${x}${member(kind.tag)}){${cases.join("")}default:${bail}}`;
+  }
+
+  /** `(p, x)`: the number, and the bodies that must follow here. */
+  #refFunction(description: Description): string {
+    return this.text.named(`r${this.text.id(description)}`, (name) => {
+      const numbers = `${name}_numbers`;
+      const body = this.#entryFunction(description);
+      return `let ${numbers};function ${name}(p,x){
+if(p+4>E)grow(p,4);
+if(x===null){V.setUint32(p,0,true);return p+4;}
+if(typeof x!=="object")${bail}
+if(${numbers}===undefined){${numbers}=new Map();forget.push(()=>{${numbers}=undefined;});}
+let n=${numbers}.get(x);
+if(n!==undefined){V.setUint32(p,n,true);return p+4;}
+n=++count;${numbers}.set(x,n);V.setUint32(p,n,true);p+=4;
+waiting.push(x);bodies.push(${body});
+return isDraining?p:drain(p);}`;
+    });
+  }
+}
+
+function room(size: number | string): string {
+  return `if(p+${size}>E){grow(p,${size});${refresh}}`;
+}
+
+function isObject(x: string): string {
+  return `if(typeof ${x}!=="object"||${x}===null)${bail}`;
+}
