@@ -2,26 +2,13 @@ import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
-import {
-  bool,
-  defineState,
-  f64,
-  list,
-  map,
-  optional,
-  type StateOf,
-  string,
-  struct,
-  u16,
-  u32,
-} from "../description/index.ts";
 import { AF, closeDescriptor, createSocket, socketPair } from "../memory/index.ts";
-import { Registry } from "../registry/index.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
-import { type WebSocketRecord, webSocketsState } from "./sockets/records.ts";
+import type { WebSocketRecord } from "./sockets/records.ts";
 import { adopt } from "./sockets/stream-socket.ts";
 import type { WebSockets } from "./sockets/web-sockets.ts";
 import type { LiveSystem } from "./system.ts";
+import { warmCodec } from "./warm-codec.ts";
 import { warmExchanges } from "./warm-exchange.ts";
 
 /**
@@ -52,59 +39,6 @@ async function inSlices(steps: readonly (() => void)[], rounds: number): Promise
     await setImmediate();
     sliceStart = performance.now();
   }
-}
-
-const member = defineState({
-  name: "kstate.warm_up.member",
-  id: 0x4b530010,
-  fields: [
-    ["name", string({ max: 64 })],
-    ["x", f64],
-    ["score", u32],
-    ["flags", u16],
-    ["alive", bool],
-    ["team", optional(string({ max: 64 }))],
-  ],
-});
-const extra = defineState({ name: "kstate.warm_up.extra", id: 0x4b530011, fields: [["extra", u32]] });
-const everything = defineState({
-  name: "kstate.warm_up",
-  id: 0x4b530012,
-  fields: [
-    ["members", map(string({ max: 64 }), struct(member), { max: 100 })],
-    ["order", list(struct(member), { max: 100 })],
-    ["counts", list(u32, { max: 100 })],
-  ],
-  subsections: [extra],
-});
-
-function warmCodec(): () => void {
-  const registry = new Registry();
-  const names = Array.from({ length: 10 }, (_, index) => `member ${index}`);
-  const make = (name: string): StateOf<typeof member> => ({
-    name,
-    x: 1.5,
-    score: 1,
-    flags: 2,
-    alive: true,
-    team: null,
-  });
-  const state = {
-    members: new Map(names.map((name) => [name, make(name)])),
-    order: names.map(make),
-    counts: [1, 2],
-    extra: 3,
-  };
-  const sockets: { sockets: WebSocketRecord[] } = { sockets: [] };
-  registry.register(everything, state);
-  registry.register(webSocketsState, sockets);
-  return () => {
-    sockets.sockets = Array.from({ length: 5 }, () => ({ ...emptyRecord }));
-    const stream = registry.save({ dataChecksum: false });
-    state.members.clear();
-    state.order = [];
-    registry.load(stream, { undo: false });
-  };
 }
 
 const emptyRecord: WebSocketRecord = {
