@@ -132,6 +132,31 @@ describe("fields that are not in the incoming version", () => {
     });
   });
 
+  test("the fields of a subsection that is absent follow the same rule", () => {
+    const extra = defineState({
+      name: "extra",
+      id: 2,
+      fields: [
+        ["level", u8.since(0, 7)],
+        ["note", text],
+      ],
+    });
+    const plain = { name: "d", id: 1, fields: [["a", u8]] } as const;
+    const whole = defineState({ ...plain, subsections: [extra] });
+    const wholes = defineState({ name: "all", id: 3, fields: [["list", list(struct(whole), { max: 9 })]] });
+    const plains = defineState({
+      name: "all",
+      id: 3,
+      fields: [["list", list(struct(defineState(plain)), { max: 9 })]],
+    });
+    const state = { list: [{ a: 0, level: 1, note: "kept" }] };
+    loaded(wholes, saved(plains, { list: [{ a: 1 }, { a: 2 }] }), state);
+    assert.deepEqual(state.list, [
+      { a: 1, level: 7, note: "kept" },
+      { a: 2, level: 7, note: "" },
+    ]);
+  });
+
   test("the report counts what was kept", () => {
     const now = described(2, ["a", u8], ["b", u8.since(2)]);
     const registry = new Registry();
