@@ -4,7 +4,7 @@
  * effect feeds its result back as an event.
  */
 import type { ErrorRecord } from "../error/index.ts";
-import type { HandoverFigures } from "./protocol.ts";
+import type { HandoverFigures, VersionIds } from "./protocol.ts";
 
 // ---- the supervisor's side ----
 
@@ -164,7 +164,12 @@ export type ProgramState = {
 
 export type ProgramEvent =
   | { readonly type: "boot" }
-  | { readonly type: "receive"; readonly generation: number; readonly timeoutMs: number }
+  | {
+      readonly type: "receive";
+      readonly generation: number;
+      readonly timeoutMs: number;
+      readonly versionIds: VersionIds;
+    }
   | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
   | {
       readonly type: "freeze";
@@ -178,7 +183,12 @@ export type ProgramEvent =
 
 export type ProgramEffect =
   | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" }
-  | { readonly type: "takeOver"; readonly generation: number; readonly timeoutMs: number }
+  | {
+      readonly type: "takeOver";
+      readonly generation: number;
+      readonly timeoutMs: number;
+      readonly versionIds: VersionIds;
+    }
   | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
   | {
       readonly type: "quiesce";

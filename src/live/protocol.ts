@@ -62,6 +62,9 @@ export interface LiveEnvironment {
   readonly listeners: readonly { readonly key: string; readonly descriptor: number }[];
 }
 
+/** Versions by name of description. */
+export type VersionIds = Readonly<Record<string, number>>;
+
 /** Where a server listens. */
 export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string | null; readonly port: number }
@@ -71,7 +74,12 @@ export type ToProgram =
   | { readonly type: "listening"; readonly key: string; readonly error: ErrorRecord | null }
   | { readonly type: "boot" }
   | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
-  | { readonly type: "receive"; readonly generation: number; readonly timeoutMs: number }
+  | {
+      readonly type: "receive";
+      readonly generation: number;
+      readonly timeoutMs: number;
+      readonly versionIds: VersionIds;
+    }
   | {
       readonly type: "freeze";
       readonly generation: number;
@@ -85,7 +93,8 @@ export type ToSupervisor =
   | { readonly type: "listen"; readonly key: string; readonly address: ListenAddress }
   /** Booted: the record of its descriptions, and the keys of the listeners that it uses. */
   | { readonly type: "ready"; readonly lock: unknown; readonly listeners: readonly string[] }
-  | { readonly type: "prepared" }
+  /** The versions in which the state will be written, by name of description. */
+  | { readonly type: "prepared"; readonly versionIds: VersionIds }
   | { readonly type: "refused"; readonly error: ErrorRecord }
   | { readonly type: "thawed"; readonly error: ErrorRecord }
   | { readonly type: "serving"; readonly figures: HandoverFigures | null }
@@ -118,13 +127,13 @@ const members = {
   listening: ["key", "error"],
   boot: [],
   prepare: ["generation", "lock"],
-  receive: ["generation", "timeoutMs"],
+  receive: ["generation", "timeoutMs", "versionIds"],
   freeze: ["generation", "quiesceMs", "freezeMs"],
   cancel: ["generation"],
   hello: ["protocol", "pid"],
   listen: ["key", "address"],
   ready: ["lock", "listeners"],
-  prepared: [],
+  prepared: ["versionIds"],
   refused: ["error"],
   thawed: ["error"],
   serving: ["figures"],

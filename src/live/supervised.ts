@@ -151,7 +151,8 @@ export class Supervised {
     return this.#parts.listeners.open(new Map(duplicates));
   }
 
-  #takeOver(request: { generation: number; timeoutMs: number }): void {
+  #takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): void {
+    this.#parts.registry.prepare("load", request.versionIds);
     const result = takeOver(this.#parts, this.#memory, this.#pair!, this.#system, request);
     this.#closePair();
     this.#state = programAfter("takeOver", result.verdict);
@@ -188,8 +189,9 @@ export class Supervised {
     try {
       this.#pair = new Pair(this.#system, this.#fetchDescriptor());
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
+      this.#parts.registry.prepare("save", this.#versionIds);
       await warmUp(this.#system, "old", this.#parts.webSockets);
-      this.#control.send({ type: "prepared" });
+      this.#control.send({ type: "prepared", versionIds: this.#versionIds });
     } catch (error) {
       this.#closePair();
       this.#control.send({ type: "refused", error: toErrorRecord(error) });

@@ -1,7 +1,14 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
-import type { Description, LockRecord, StateOf } from "../description/index.ts";
+import type { Description, LockRecord, StateOf, VersionIds } from "../description/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
-import { ByteWriter, type CodecChoice, type CodecUse, type Crc32, newCodecUse } from "../stream/index.ts";
+import {
+  ByteWriter,
+  type CodecChoice,
+  type CodecUse,
+  type Crc32,
+  generateCode,
+  newCodecUse,
+} from "../stream/index.ts";
 import { Carried } from "./carried.ts";
 import { claimCarried } from "./claim.ts";
 import type { Collection, InstanceId } from "./instance.ts";
@@ -171,6 +178,17 @@ export class Registry {
     const out = this.#scratch ?? new ByteWriter();
     this.#scratch = undefined;
     return out;
+  }
+
+  /**
+   * Does beforehand what the first save in these versions, or the first load of a stream that was saved in them, would
+   * have to do besides: a program that freezes has no time for it.
+   */
+  prepare(use: "save" | "load", versionIds: VersionIds = {}): void {
+    if (this.#codec === "reference") return;
+    const versionOf = ({ name, versionId }: Description): number =>
+      Object.hasOwn(versionIds, name) ? versionIds[name]! : versionId;
+    for (const description of this.#instances.descriptions()) generateCode(use, description, versionOf);
   }
 
   /** Refuses every save with a reason, until the function that it gives is called. */

@@ -73,13 +73,9 @@ export function compiledSave(
 ): SaveRun | undefined {
   if (choice === "reference") return undefined;
   const units = unitsOf(description);
-  if (
-    !units.canSave ||
-    (isSubsection && units.hasRefs) ||
-    (choice === "auto" && !units.mayBeLarge && units.bytes < worthwhile)
-  )
-    return undefined;
-  return found(units.saves, description, units, versionOf, () => {
+  if (!units.canSave || (isSubsection && units.hasRefs)) return undefined;
+  const isWorthIt = choice === "compiled" || units.mayBeLarge || units.bytes >= worthwhile;
+  return found(units.saves, description, units, versionOf, isWorthIt, () => {
     const { text, constants } = saveUnit(description, versionOf);
     return functionFromText(text)?.(constants) as SaveRun | undefined;
   });
@@ -94,12 +90,21 @@ export function compiledLoad(
 ): LoadRun | undefined {
   if (choice === "reference") return undefined;
   const units = unitsOf(description);
-  if (!units.canLoad || (isSubsection && units.hasRefs) || (choice === "auto" && units.bytes < worthwhile))
-    return undefined;
-  return found(units.loads, description, units, versionOf, () => {
+  if (!units.canLoad || (isSubsection && units.hasRefs)) return undefined;
+  const isWorthIt = choice === "compiled" || units.bytes >= worthwhile;
+  return found(units.loads, description, units, versionOf, isWorthIt, () => {
     const { text, constants } = loadUnit(description, versionOf);
     return functionFromText(text)?.(constants) as LoadRun | undefined;
   });
+}
+
+/** Generates now what a save or a load of these versions may ask for, where objects may be many. */
+export function generateCode(use: "save" | "load", description: Description, versionOf: VersionOf): void {
+  for (const part of [description, ...description.subsections]) {
+    if (!unitsOf(part).mayBeLarge) continue;
+    const generate = use === "save" ? compiledSave : compiledLoad;
+    generate(part, versionOf, "compiled", part !== description);
+  }
 }
 
 /** Counts what went through a description. */
@@ -112,11 +117,12 @@ function found<Run>(
   description: Description,
   { nested }: Units,
   versionOf: VersionOf,
+  isWorthIt: boolean,
   make: () => Run | undefined,
 ): Run | undefined {
   let key = String(versionOf(description));
   for (const inner of nested) key += `,${versionOf(inner)}`;
-  if (!runs.has(key)) runs.set(key, runs.size < mostVersions ? make() : undefined);
+  if (isWorthIt && !runs.has(key)) runs.set(key, runs.size < mostVersions ? make() : undefined);
   return runs.get(key);
 }
 

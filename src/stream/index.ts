@@ -2,6 +2,7 @@ export { Applier, type DueCall, type KeptCounts } from "./apply.ts";
 export { ByteReader, plainBytes } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
 export { type CodecChoice, type CodecUse, newCodecUse } from "./codec-choice.ts";
+export { generateCode } from "./compile.ts";
 export { type Crc32, crc32 } from "./crc32.ts";
 export { Decoder, type DecoderOptions } from "./decode.ts";
 export { Decoded } from "./decoded.ts";

@@ -1,6 +1,6 @@
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import { type BrokerEffect, type BrokerEvent, type BrokerState, brokerStep } from "../live/machine.ts";
-import type { HandoverFigures, ToSupervisor } from "../live/protocol.ts";
+import type { HandoverFigures, ToSupervisor, VersionIds } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import type { UpdateTimeouts } from "./control-protocol.ts";
 import type { Program } from "./program.ts";
@@ -32,6 +32,8 @@ export class Update {
   readonly #successor: Program;
   /** The old program's end of the pair, until it has been sent. */
   #pairEnd: number | undefined;
+  /** What the old program has chosen to write. */
+  #versionIds: VersionIds = {};
   #state: BrokerState = { phase: "booting" };
   #timer: NodeJS.Timeout | undefined;
   #resolve!: (outcome: UpdateOutcome) => void;
@@ -66,7 +68,10 @@ export class Update {
   }
 
   fromOld(message: ToSupervisor): void {
-    if (message.type === "prepared") this.#feed({ type: "prepared" });
+    if (message.type === "prepared") {
+      this.#versionIds = message.versionIds;
+      this.#feed({ type: "prepared" });
+    }
     if (message.type === "refused" || message.type === "thawed")
       this.#feed({ type: message.type, error: message.error });
   }
@@ -98,7 +103,12 @@ export class Update {
       case "handOver":
         progress("quiescing, then handing over");
         memory.verdicts.open(generation);
-        this.#successor.send({ type: "receive", generation, timeoutMs: handoverMs(timeouts) });
+        this.#successor.send({
+          type: "receive",
+          generation,
+          timeoutMs: handoverMs(timeouts),
+          versionIds: this.#versionIds,
+        });
         return old.send({
           type: "freeze",
           generation,

@@ -515,3 +515,24 @@ function crcOf(key: string): number {
   }
   return ~crc;
 }
+
+test("code that was generated beforehand serves the first save and the first load", () => {
+  const player = defineState({ name: "prepare.player", id: 31, fields: [["hp", u16]] });
+  const room = defineState({
+    name: "prepare.room",
+    id: 32,
+    fields: [["players", list(struct(player), { max: 10 })]],
+  });
+  const state = { players: [{ hp: 7 }] };
+  const writer = new Registry();
+  writer.register(room, state);
+  writer.prepare("save");
+  const stream = writer.save();
+  const reader = new Registry();
+  const loaded = { players: [] as { hp: number }[] };
+  reader.register(room, loaded);
+  reader.prepare("load");
+  reader.load(stream);
+  assert.deepEqual(loaded, state);
+  assert.deepEqual([writer.codecUse.compiledSaves, reader.codecUse.compiledLoads], [1, 1]);
+});
