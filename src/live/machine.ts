@@ -119,11 +119,9 @@ function finish(state: Finishing, event: BrokerEvent): Step<BrokerState, BrokerE
   if (event.type === "successorFailed")
     return [{ phase: "ended" }, [{ type: "endOld" }, { type: "crashed", error: event.error }]];
   if (event.type === "timeout") {
-    if (state.serving) return [state, [{ type: "timer", phase: "finishing" }, { type: "endOld" }]];
-    return [
-      { phase: "ended" },
-      [{ type: "endOld" }, { type: "endSuccessor" }, { type: "crashed", error: event.error }],
-    ];
+    // Nobody is ended for being slow after a commit but the program that has nothing left to do.
+    const effects: BrokerEffect[] = [{ type: "timer", phase: "finishing" }];
+    return [state, state.serving ? [...effects, { type: "endOld" }] : effects];
   }
   const next = {
     ...state,

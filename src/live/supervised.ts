@@ -186,6 +186,7 @@ export class Supervised {
   }
 
   async #prepare(lock: LockRecord): Promise<void> {
+    this.#closePair(); // of an update that ended before it froze anybody
     try {
       this.#pair = new Pair(this.#system, this.#fetchDescriptor());
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;

@@ -8,7 +8,8 @@ import type { SupervisorSystem } from "./system.ts";
 
 /** What the supervisor allows itself beyond the programs' own time-outs before it decides. */
 const PATIENCE_MS = 1_000;
-const PREPARE_MS = 5_000;
+/** For the old program to compare descriptions and to warm up, in slices between its requests. */
+const PREPARE_MS = 15_000;
 /** For the old program to say that it serves again, and for it to leave after a commit. */
 const SETTLE_MS = 5_000;
 

@@ -104,6 +104,16 @@ test("a successor that dies after the commit is a crash, never a cancel", () => 
   assert.deepEqual(effects.slice(-2), ["endOld", "crashed PROGRAM_EXITED"]);
 });
 
+test("after the commit nobody is ended for being slow but the old program, once the new one serves", () => {
+  const timeout: BrokerEvent = { type: "timeout", error: error("UPDATE_TIMEOUT") };
+  const committed: BrokerEvent = { type: "verdict", verdict: "COMMITTED" };
+  const slow = broker(...untilHandover, timeout, committed, timeout, timeout);
+  assert.deepEqual(slow.effects, ["prepare", "handOver", "decideCancelled"]);
+  assert.equal(slow.state.phase, "finishing");
+  const serving = broker(...untilHandover, { type: "serving", figures: null }, timeout);
+  assert.deepEqual(serving.effects.slice(-1), ["endOld"]);
+});
+
 test("every order of events ends with one outcome, and never with a cancel after a commit", () => {
   const alphabet: BrokerEvent[] = [
     { type: "ready" },
