@@ -1,0 +1,117 @@
+// npm run bench:codec -- [--quick] [--json FILE] [--only TEXT]: runs every cell in processes of its own and writes the
+// table to docs/performance.md. Other programs on the machine disturb it: compare within one run.
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { dataSets } from "./data.mjs";
+import { pageWith } from "./page.mjs";
+import { startUpRows } from "./start-up.mjs";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const { values } = parseArgs({
+  options: { quick: { type: "boolean" }, json: { type: "string" }, only: { type: "string" } },
+});
+const size = values.quick ? 0.1 : 1;
+const rounds = values.quick ? 4 : 9;
+const processes = values.quick ? 1 : 3;
+
+if (!existsSync(here("../node_modules/avsc"))) {
+  spawnSync("npm", ["ci", "--no-audit", "--no-fund", "--ignore-scripts"], {
+    cwd: here(".."),
+    stdio: "inherit",
+  });
+}
+if (!existsSync(here("../../dist/index.js"))) throw new Error("npm run build first");
+
+const peerNames = [
+  "msgpackr",
+  "avsc",
+  "protobufjs",
+  "@bufbuild/protobuf",
+  "cbor-x",
+  "bebop",
+  "flatbuffers",
+  "v8",
+  "JSON",
+  "structuredClone",
+];
+const ownNames = ["kstate", "kstate, with CRC", "kstate, new buffer", "kstate, reference"];
+const ceilingNames = ["ceiling: touch and memcpy", "ceiling: allocate"];
+
+function run(name, peer, step) {
+  const args = [
+    "--max-old-space-size=6144",
+    here("cell.mjs"),
+    name,
+    peer,
+    step,
+    String(size),
+    String(rounds),
+  ];
+  const { stdout, signal } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+    timeout: 120_000,
+    maxBuffer: 1 << 20,
+  });
+  try {
+    return JSON.parse(stdout.trim().split("\n").at(-1));
+  } catch {
+    return { failed: `ended by ${signal ?? "an error"}` };
+  }
+}
+
+/** The medians of several processes, and the lowest and highest of all. */
+function cell(name, peer, step) {
+  const runs = [];
+  for (let i = 0; i < processes; i++) {
+    const one = run(name, peer, step);
+    if (one.missing) return undefined;
+    if (one.failed) return { failed: one.failed };
+    runs.push(one);
+  }
+  const byCpu = runs.toSorted((a, b) => a.cpu.median - b.cpu.median);
+  const middle = byCpu[Math.floor(byCpu.length / 2)];
+  const cold = step === "save" && !values.quick ? run(name, peer, "cold save").cold : middle.cold;
+  return {
+    ...middle,
+    cold,
+    low: Math.min(...runs.map(({ cpu }) => cpu.low)),
+    high: Math.max(...runs.map(({ cpu }) => cpu.high)),
+  };
+}
+
+const rows = [];
+for (const name of Object.keys(dataSets)) {
+  for (const peer of [...ceilingNames, ...ownNames, ...peerNames]) {
+    for (const step of ["save", "load", "load into"]) {
+      if (values.only && !`${name} ${peer} ${step}`.includes(values.only)) continue;
+      if (step !== "save" && /CRC|new buffer/.test(peer)) continue;
+      const found = cell(name, peer, step);
+      if (found === undefined) continue;
+      rows.push({ name, peer, step, ...found });
+      const text =
+        found.failed ??
+        `${found.cpu.median.toFixed(1)} ms CPU${found.same === false ? ", NOT THE SAME" : ""}`;
+      console.log(`${name.padEnd(8)} ${step.padEnd(10)} ${peer.padEnd(28)} ${text}`);
+    }
+  }
+}
+const startUp = values.only ? [] : startUpRows(values.quick ? 1000 : 10_000);
+const packages = JSON.parse(readFileSync(here("../package.json"), "utf8")).dependencies;
+const result = {
+  command: `npm run bench:codec${values.quick ? " -- --quick" : ""}`,
+  quick: values.quick === true,
+  node: process.version,
+  machine: `${cpus().length} × ${cpus()[0].model}, Linux ${release()}`,
+  packages,
+  rounds,
+  processes,
+  rows,
+  startUp,
+};
+if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 1)}\n`);
+if (!values.only)
+  writeFileSync(here("../../docs/performance.md"), pageWith(result, here("../../docs/performance.md")));
+if (rows.some(({ same }) => same === false)) process.exitCode = 1;
