@@ -22,7 +22,7 @@ function tables(result) {
       rows.filter((row) => row.name === name),
     ),
   );
-  return [head, ...parts, startUpTable(startUp)].join("\n\n") + "\n";
+  return `${[head, ...parts, startUpTable(startUp)].join("\n\n")}\n`;
 }
 
 function section(title, rows) {

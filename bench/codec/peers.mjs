@@ -11,6 +11,7 @@ async function msgpackr(name) {
   const isGraph = name === "graph" || name === "chain";
   const packr = new Packr({
     useRecords: true,
+    copyBuffers: true,
     mapsAsObjects: false,
     structuredClone: isGraph,
     moreTypes: name === "floats" || isGraph,
@@ -41,41 +42,35 @@ async function cborx(name) {
   };
 }
 
-const avroField = (name, type) => ({ name, type });
+/** Fields as text, never as an object literal: one with the keys of the records would share their hidden class. */
 const avroRecord = (name, fields) => ({
   type: "record",
   name,
-  fields: Object.entries(fields).map(([key, type]) => avroField(key, type)),
+  fields: fields.split(" ").map((field) => {
+    const [key, type] = field.split(":");
+    return { name: key, type: avroNamed[type] ?? type };
+  }),
 });
+const avroNamed = {
+  int_or_null: ["null", "int"],
+  string_or_null: ["null", "string"],
+  strings: { type: "array", items: "string" },
+  ints: { type: "array", items: "int" },
+};
+avroNamed.address = avroRecord("Address", "street:string zip:string");
 const avroTypes = {
   records: {
     type: "array",
-    items: avroRecord("Rec", {
-      id: "long",
-      x: "double",
-      y: "double",
-      vx: "float",
-      vy: "float",
-      hp: "int",
-      team: "int",
-    }),
+    items: avroRecord("Rec", "id:long x:double y:double vx:float vy:float hp:int team:int"),
   },
   users: {
     type: "array",
-    items: avroRecord("User", {
-      id: "long",
-      name: "string",
-      email: "string",
-      country: "string",
-      age: ["null", "int"],
-      bio: ["null", "string"],
-      address: avroRecord("Address", { street: "string", zip: "string" }),
-      tags: { type: "array", items: "string" },
-      scores: { type: "array", items: "int" },
-      active: "boolean",
-    }),
+    items: avroRecord(
+      "User",
+      "id:long name:string email:string country:string age:int_or_null bio:string_or_null address:address tags:strings scores:ints active:boolean",
+    ),
   },
-  map: { type: "array", items: avroRecord("Pair", { key: "string", value: "bytes" }) },
+  map: { type: "array", items: avroRecord("Pair", "key:string value:bytes") },
   floats: "bytes",
 };
 

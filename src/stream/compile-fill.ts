@@ -545,7 +545,7 @@ A.marked.push({list:x,count:c});return c;}`;
       string,
     ];
     const loop = (n: string, old: string) =>
-      `for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${this.#anyElement(key, k, "", around)}${this.#anyElement(value, y, old, around)}${map}.set(${k},${y});}`;
+      `for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${key.kind === "string" ? `${k}=uniqueText();` : this.#anyElement(key, k, "", around)}${this.#anyElement(value, y, old, around)}${map}.set(${k},${y});}`;
     return this.#counted(
       value,
       (_, n) => {

@@ -33,7 +33,7 @@ function checkSafe(v,p){const high=v.getInt32(p+4,true);if(high>2097151||high<-2
 function checkDate(v,p){checkSafe(v,p);const ms=v.getInt32(p+4,true)*4294967296+v.getUint32(p,true);if(ms>8.64e15||ms<-8.64e15)throw 0;}
 function checkChar(b,p,size){let n=0;while(n<size&&b[p+n]!==0)n++;for(let i=n;i<size;i++)if(b[p+i]!==0)throw 0;if(!isAscii(p,p+n)&&!isUtf8(b,p,p+n))throw 0;}
 function checkZeros(b,p,size){for(let i=p;i<p+size;i++)if(b[i]!==0)throw 0;}
-function newList(n){return n>65536?[]:new Array(n);}
+function newList(n){return n>0x1ffffff?[]:new Array(n);}
 function nothing(){}
 function claim(x){return A.claim(x);}
 function later(load,description,o,x){A.due.push({hook:"load",description,call:()=>load(o,x)});}
@@ -50,6 +50,11 @@ function text(){
   }else if(isAscii(s,e))return short(b,s,n);
   return textAt(b,s,e);
 }
-function blob(existing){const n=V.getUint32(P,true),s=P+4;P=s+n;return blobAt(B,s,n,existing);}
+function uniqueText(){
+  const n=V.getUint32(P,true),s=P+4,e=s+n,b=B;P=e;
+  if(n>${shortest}||!isAscii(s,e))return textAt(b,s,e);
+  return n===0?"":short(b,s,n);
+}
+function blob(existing){const n=V.getUint32(P,true),s=P+4;P=s+n;return blobAt(B,V,s,n,existing);}
 function typed(name,existing){const n=V.getUint32(P,true),x=typedAt(name,B,P+4,n,existing);P+=4+x.byteLength;return x;}
 `;

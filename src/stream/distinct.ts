@@ -52,7 +52,7 @@ const probeLimit = 64;
 
 /** Slots for so many keys: a power of two, at most half full. */
 function sizeFor(count: number): number {
-  return count < 2 ? 4 : 2 ** (33 - Math.clz32(count));
+  return count < 2 ? 4 : (1 << (33 - Math.clz32(count))) >>> 0;
 }
 
 function isSame(bytes: Uint8Array, start: number, end: number, from: number, to: number): boolean {
