@@ -34,6 +34,12 @@ function start() {
   return run("arena", ["build/examples/arena/main.js", ...args]) ? 0 : 1;
 }
 
+/** Builds, then runs a benchmark that measures the product as it is built. */
+function bench([name, ...rest]) {
+  if (!build()) return 1;
+  return run(`bench ${name}`, [`bench/${name}/main.mjs`, ...rest.filter((arg) => arg !== "--")]) ? 0 : 1;
+}
+
 /** All checks, then the tests; the last line is `N passed, N failed`. */
 function test() {
   const checks = [
@@ -96,10 +102,13 @@ switch (command) {
   case "test":
     process.exitCode = test();
     break;
+  case "bench":
+    process.exitCode = bench(args);
+    break;
   case "build":
     process.exitCode = build() ? 0 : 1;
     break;
   default:
-    console.error("usage: node scripts/run.mjs start | test [FILTER…] | build");
+    console.error("usage: node scripts/run.mjs start | test [FILTER…] | build | bench NAME");
     process.exitCode = 2;
 }
