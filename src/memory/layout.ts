@@ -25,6 +25,9 @@
  * u32 count of preserved folios, each:    u64 address, u8 order, text owner
  * text:                                   u16 length, UTF-8
  * ```
+ * An owner that begins with `collection:` is an in-place collection (`collections/layout.ts`): whoever owns the memory
+ * keeps those folios, also when it does not know the collection, until the collection frees them.
+ *
  * Who writes what when: the program that owns the memory writes data, then a new table into free pages, orders
  * both before what follows (`persist` on back ends that need it), then the superblock over its older copy, and only
  * then gives the old table's pages back. So a crash between any two writes leaves the superblock before, with all that
@@ -55,6 +58,9 @@ export const WINDOW_BYTES = PAGE_SIZE * 2 ** MAX_ORDER;
 
 /** The stream of a hand-over from one program to the next. */
 export const HANDOVER = "handover";
+
+/** How the owner of every folio of an in-place collection begins. */
+export const COLLECTION_OWNER = "collection:";
 
 export const STATE_NUMBERS = { RUNNING: 1, PENDING: 2, CLEAN: 3 } as const;
 export type MemoryState = keyof typeof STATE_NUMBERS;

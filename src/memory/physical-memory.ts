@@ -4,6 +4,7 @@ import type { BackEnd, Mapping } from "./back-end.ts";
 import { Buddy, orderFor } from "./buddy.ts";
 import { Folio } from "./folio.ts";
 import {
+  COLLECTION_OWNER,
   HANDOVER,
   HEADER_BYTES,
   HEADER_PAGES,
@@ -29,8 +30,8 @@ interface ReadTable {
   /** Of the superblock that named it. */
   readonly sequence: number;
   readonly table: Table;
-  /** The preserved folios' orders, by address. */
-  readonly orders: ReadonlyMap<number, number>;
+  /** The preserved folio of an address. */
+  readonly folioAt: (address: number) => FolioRecord | undefined;
 }
 
 /**
@@ -104,6 +105,11 @@ export class PhysicalMemory {
     return this.#backEnd.descriptor;
   }
 
+  /** Whether this program owns the memory, so that it can allocate and store. */
+  get isOwned(): boolean {
+    return this.#buddy !== undefined;
+  }
+
   /** The newest valid superblock. */
   superblock(): Superblock {
     return readSuperblock(this.#header);
@@ -128,11 +134,7 @@ export class PhysicalMemory {
     const bytes = this.#bytesAt(tableAddress, tableLength);
     if (tableLength > 0 && crc32(bytes) !== tableCrc) throw invalid("its table is damaged");
     const table = tableLength === 0 ? EMPTY_TABLE : decodeTable(bytes);
-    this.#read = {
-      sequence,
-      table,
-      orders: new Map(table.folios.map(({ address, order }) => [address, order])),
-    };
+    this.#read = readTableOf(sequence, table);
     return this.#read;
   }
 
@@ -170,8 +172,25 @@ export class PhysicalMemory {
     for (const window of this.#windows) window.unfence();
   }
 
-  /** A folio of at least `bytes`, all zeros. `MEMORY_FULL` says which limit is in the way. */
-  alloc(bytes: number): Folio {
+  /**
+   * A folio of at least `bytes`, all zeros. With an `owner` it is preserved from now on, also over a crash. `MEMORY_FULL`
+   * says which limit is in the way.
+   */
+  alloc(bytes: number, owner?: string): Folio {
+    const folio = this.#take(bytes);
+    if (owner === undefined) return folio;
+    const record = { address: Number(folio.address), order: folio.order, owner };
+    try {
+      this.#commit({ ...this.#table, folios: [...this.#table.folios, record] }, this.superblock());
+    } catch (error) {
+      this.#folios.delete(record.address);
+      this.#release(record);
+      throw error;
+    }
+    return folio;
+  }
+
+  #take(bytes: number): Folio {
     const order = orderFor(Math.ceil(bytes / PAGE_SIZE));
     const page = bytes >= 0 && order <= MAX_ORDER ? this.#owned().alloc(order) : undefined;
     if (page === undefined) throw this.#full(bytes);
@@ -187,19 +206,22 @@ export class PhysicalMemory {
     return folio;
   }
 
-  /** Gives a folio's pages back. A view of it that somebody kept reads zeros, or what comes there next. */
-  free(folio: Folio): void {
-    const address = Number(folio.address);
-    if (this.#folios.get(address) !== folio) {
+  /** Gives folios' pages back. A view of them that somebody kept reads zeros, or what comes there next. */
+  free(...folios: readonly Folio[]): void {
+    const addresses = new Set(folios.map((folio) => Number(folio.address)));
+    for (const folio of folios) {
+      const address = Number(folio.address);
+      if (this.#folios.get(address) === folio) continue;
       throw new KstateError("FOLIO_INVALID", `cannot free the ${folio}: it is not in use`, { address });
     }
     this.#owned();
-    if (this.#readTable().orders.has(address)) {
-      const folios = this.#table.folios.filter((record) => record.address !== address);
-      this.#commit({ ...this.#table, folios }, this.superblock());
+    const kept = this.#table.folios.filter(({ address }) => !addresses.has(address));
+    if (kept.length < this.#table.folios.length)
+      this.#commit({ ...this.#table, folios: kept }, this.superblock());
+    for (const { address, order } of folios) {
+      this.#folios.delete(Number(address));
+      this.#release({ address: Number(address), order });
     }
-    this.#folios.delete(address);
-    this.#release({ address, order: folio.order });
   }
 
   /**
@@ -207,7 +229,7 @@ export class PhysicalMemory {
    * there or it has been claimed.
    */
   claim(address: number): Folio {
-    const order = this.#readTable().orders.get(address);
+    const order = this.#readTable().folioAt(address)?.order;
     if (order === undefined || this.#folios.has(address)) {
       const problem = order === undefined ? "nothing is preserved there" : "it was restored already";
       const where = `0x${address.toString(16)}`;
@@ -218,10 +240,13 @@ export class PhysicalMemory {
     return folio;
   }
 
-  /** Frees every preserved folio that nobody claimed and `keep` does not want, and returns their records. */
+  /**
+   * Frees every preserved folio that nobody claimed and `keep` does not want, and returns their records. Those of
+   * collections stay: a version that does not open one hands it on.
+   */
   freeUnclaimed(keep: (record: FolioRecord) => boolean = () => false): FolioRecord[] {
     const unclaimed = this.#table.folios.filter(
-      (record) => !this.#folios.has(record.address) && !keep(record),
+      (record) => !isCollection(record) && !this.#folios.has(record.address) && !keep(record),
     );
     if (unclaimed.length === 0) return [];
     const folios = this.#table.folios.filter((record) => !unclaimed.includes(record));
@@ -233,25 +258,31 @@ export class PhysicalMemory {
     return unclaimed;
   }
 
-  /** Says which folios are preserved from now on; all of them, so those left out are no longer. */
+  /**
+   * Says which folios are preserved from now on; all of them, so those left out are no longer, except that collections
+   * keep theirs.
+   */
   preserve(folios: readonly { readonly folio: Folio; readonly owner: string }[]): void {
-    const records = folios.map(({ folio, owner }) => ({
-      address: Number(folio.address),
-      order: folio.order,
-      owner,
-    }));
-    this.#commit({ ...this.#table, folios: records }, this.superblock());
+    const records = new Map(
+      this.#table.folios.filter(isCollection).map((record) => [record.address, record]),
+    );
+    for (const { folio, owner } of folios) {
+      const address = Number(folio.address);
+      if (!records.has(address)) records.set(address, { address, order: folio.order, owner });
+    }
+    this.#commit({ ...this.#table, folios: [...records.values()] }, this.superblock());
   }
 
-  /** Preserves every folio that is in use, and those of the program before that nobody has claimed or freed. */
+  /**
+   * Preserves every folio that is in use, and those of the program before that nobody has claimed or freed; all keep
+   * their owners.
+   */
   preserveInUse(): void {
-    const inUse = [...this.#folios.values()].map(({ address, order }) => ({
-      address: Number(address),
-      order,
-      owner: "",
-    }));
-    const unclaimed = this.#table.folios.filter(({ address }) => !this.#folios.has(address));
-    this.#commit({ ...this.#table, folios: [...inUse, ...unclaimed] }, this.superblock());
+    const before = new Map(this.#table.folios.map((record) => [record.address, record]));
+    for (const [address, { order }] of this.#folios) {
+      if (!before.has(address)) before.set(address, { address, order, owner: "" });
+    }
+    this.#commit({ ...this.#table, folios: [...before.values()] }, this.superblock());
   }
 
   /**
@@ -309,7 +340,7 @@ export class PhysicalMemory {
   #commit(table: Table, { state, generation }: Pick<Superblock, "state" | "generation">): void {
     const bytes = encodeTable(table);
     const isEmpty = table.streams.length === 0 && table.folios.length === 0;
-    const folio = isEmpty ? undefined : this.alloc(bytes.length);
+    const folio = isEmpty ? undefined : this.#take(bytes.length);
     if (folio !== undefined) {
       this.#folios.delete(Number(folio.address));
       folio.bytes.set(bytes);
@@ -329,6 +360,7 @@ export class PhysicalMemory {
     const before = this.#tableFolio;
     this.#table = table;
     this.#tableFolio = folio;
+    this.#read = readTableOf(sequence + 1, table);
     if (before !== undefined) this.#release({ address: Number(before.address), order: before.order });
   }
 
@@ -374,6 +406,23 @@ export class PhysicalMemory {
       { bytes, limit },
     );
   }
+}
+
+function isCollection({ owner }: FolioRecord): boolean {
+  return owner.startsWith(COLLECTION_OWNER);
+}
+
+/** The index of addresses is made when it is first asked for: a program that only allocates never needs it. */
+function readTableOf(sequence: number, table: Table): ReadTable {
+  let byAddress: Map<number, FolioRecord> | undefined;
+  return {
+    sequence,
+    table,
+    folioAt: (address) => {
+      byAddress ??= new Map(table.folios.map((record) => [record.address, record]));
+      return byAddress.get(address);
+    },
+  };
 }
 
 /** Maps header and windows of a back end; a heap is one mapping. */
