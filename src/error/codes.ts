@@ -135,6 +135,13 @@ export interface ErrorDetails {
   MEMORY_FULL: { readonly bytes: number; readonly limit: string };
   /** A folio is used that is not there: freed, restored twice, or viewed beyond its end. */
   FOLIO_INVALID: { readonly address: number };
+  /**
+   * An in-place collection of that name is of another kind, has other keys, or cannot take the description: `problem`
+   * names the field. Use another name, or change the description by `since`, `until` and a higher version.
+   */
+  COLLECTION_MISMATCH: { readonly collection: string; readonly problem: string };
+  /** There is no such row: an index below 0, not whole, or not below the array's length. */
+  ROW_INVALID: { readonly collection: string; readonly index: number; readonly length: number };
   /** `joinLiveUpdate` was called twice. A program joins once and hands the result around. */
   ALREADY_JOINED: Record<never, never>;
   /** Something was called too late or too early: `listen`, `webSockets` and `start` come before `ready()`. */

@@ -1,5 +1,15 @@
 export type { Access, BackEnd, Mapping } from "./back-end.ts";
 export {
+  type ArrayOptions,
+  type Column,
+  FolioArray,
+  FolioMap,
+  type MapOptions,
+  type NumberColumn,
+  openArray,
+  openMap,
+} from "./collections/index.ts";
+export {
   AF,
   bindSocket,
   closeDescriptor,

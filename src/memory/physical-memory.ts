@@ -240,6 +240,11 @@ export class PhysicalMemory {
     return folio;
   }
 
+  /** Gives a claimed folio back without freeing it: it can be claimed again. */
+  unclaim(folio: Folio): void {
+    this.#folios.delete(Number(folio.address));
+  }
+
   /**
    * Frees every preserved folio that nobody claimed and `keep` does not want, and returns their records. Those of
    * collections stay: a version that does not open one hands it on.

@@ -1,0 +1,205 @@
+import { KstateError } from "../../error/index.ts";
+import type { Folio } from "../folio.ts";
+import { COLLECTION_OWNER, PAGE_SIZE, WINDOW_BYTES } from "../layout.ts";
+import type { PhysicalMemory } from "../physical-memory.ts";
+import { Journal } from "./journal.ts";
+import {
+  COLLECTION_KINDS,
+  COLLECTION_MAGIC,
+  COLLECTION_VERSION,
+  type CollectionKind,
+  HEADER,
+} from "./layout.ts";
+
+const MAX_WINDOWS = 16;
+const PAGE_BITS = 24;
+/** What follows the name in the owner of every folio but the header; no name has it. */
+const PARTS = "#";
+
+/**
+ * The folios of one collection: all have its name as their owner, so that they are found again, and the header refers
+ * to each.
+ */
+export class CollectionMemory {
+  readonly name: string;
+  readonly header: Folio;
+  /** The header's words. */
+  readonly words: Int32Array;
+  /** Windows of physical memory as words and as bytes, by number; those that the collection has folios in. */
+  readonly windows: Int32Array[] = [];
+  readonly windowBytes: Uint8Array[] = [];
+  readonly journal: Journal;
+  /** Whether it was just made, so that nothing is in the header but magic, version and kind. */
+  readonly isNew: boolean;
+  readonly #memory: PhysicalMemory;
+  /** All folios but the header, by their number in the header's way. */
+  readonly #folios = new Map<number, Folio>();
+  readonly #headerWindow: number;
+  readonly #headerWord: number;
+
+  /**
+   * Finds the collection `name`, or makes one. `NOT_ALLOWED_NOW` before the memory is owned, `COLLECTION_MISMATCH` when
+   * the name is that of another kind of collection or of a newer layout.
+   */
+  constructor(memory: PhysicalMemory, name: string, kind: CollectionKind, headerBytes: number) {
+    this.name = name;
+    this.#memory = memory;
+    assertUsable(memory, name, kind);
+    const [header] = this.#claim(this.#owner);
+    const parts = this.#claim(this.#owner + PARTS);
+    this.isNew = header === undefined || !isWhole(header);
+    if (this.isNew) memory.free(...(header === undefined ? [] : [header]), ...parts); // it died while it was made
+    this.header = this.isNew ? memory.alloc(headerBytes, this.#owner) : header!;
+    this.#add(this.header);
+    this.#folios.clear();
+    if (!this.isNew) for (const folio of parts) this.#add(folio);
+    this.words = this.header.view(Int32Array);
+    this.#headerWindow = windowOf(this.header);
+    this.#headerWord = wordOf(this.header);
+    this.journal = new Journal(this.windows, this.words, HEADER.journal);
+    if (this.isNew) {
+      this.words[HEADER.magic] = COLLECTION_MAGIC;
+      this.words[HEADER.version] = COLLECTION_VERSION;
+      this.words[HEADER.kind] = COLLECTION_KINDS[kind];
+    } else {
+      this.#assertKind(kind);
+      this.journal.recover();
+    }
+  }
+
+  get #owner(): string {
+    return COLLECTION_OWNER + this.name;
+  }
+
+  /** Says that a new collection is complete: from now on it is found again. */
+  finish(): void {
+    Atomics.store(this.words, HEADER.whole, 1);
+  }
+
+  /** Adds a store to a word of the header to the journal. */
+  store(word: number, value: number): void {
+    this.journal.store(this.#headerWindow, this.#headerWord + word, value);
+  }
+
+  alloc(bytes: number): Folio {
+    const folio = this.#memory.alloc(bytes, this.#owner + PARTS);
+    try {
+      this.#add(folio);
+    } catch (error) {
+      this.#memory.free(folio);
+      throw error;
+    }
+    return folio;
+  }
+
+  free(...folios: readonly Folio[]): void {
+    for (const folio of folios) this.#folios.delete(this.numberOf(folio));
+    this.#memory.free(...folios);
+  }
+
+  /** A folio as a word of the header. */
+  numberOf({ address, order }: Folio): number {
+    return (Number(address) / PAGE_SIZE) | (order << PAGE_BITS);
+  }
+
+  /** The folio that a word of the header refers to. */
+  folioOf(number: number): Folio {
+    const folio = this.#folios.get(number);
+    if (folio !== undefined) return folio;
+    throw new KstateError(
+      "MEMORY_INVALID",
+      `cannot open the collection ${this.name}: it has no folio 0x${number.toString(16)}`,
+      {},
+    );
+  }
+
+  /** Frees every folio that is not among those that the header refers to. */
+  freeOthers(referred: Iterable<number>): void {
+    const wanted = new Set(referred);
+    const lost = [...this.#folios].filter(([number]) => !wanted.has(number)).map(([, folio]) => folio);
+    if (lost.length > 0) this.free(...lost);
+  }
+
+  /** Gives the folios back without freeing them, so that somebody else can open the collection. */
+  close(): void {
+    for (const folio of [this.header, ...this.#folios.values()]) this.#memory.unclaim(folio);
+  }
+
+  /** Frees everything. The collection can not be used any more. */
+  destroy(): void {
+    this.#memory.free(this.header, ...this.#folios.values());
+    this.#folios.clear();
+  }
+
+  #claim(wanted: string): Folio[] {
+    const records = this.#memory.preserved().folios.filter(({ owner }) => owner === wanted);
+    return records.map(({ address }) => this.#memory.claim(address));
+  }
+
+  #add(folio: Folio): void {
+    const window = windowOf(folio);
+    if (window >= MAX_WINDOWS) {
+      throw new KstateError(
+        "MEMORY_FULL",
+        `cannot grow the collection ${this.name}: collections live in the first 64 GiB of the memory`,
+        { bytes: folio.size, limit: "64 GiB" },
+      );
+    }
+    this.windows[window] ??= new Int32Array(
+      folio.bytes.buffer,
+      0,
+      Math.floor(folio.bytes.buffer.byteLength / 4),
+    );
+    this.windowBytes[window] ??= new Uint8Array(folio.bytes.buffer);
+    this.#folios.set(this.numberOf(folio), folio);
+  }
+
+  #assertKind(kind: CollectionKind): void {
+    const version = this.words[HEADER.version]!;
+    if (version === COLLECTION_VERSION && this.words[HEADER.kind] === COLLECTION_KINDS[kind]) return;
+    const problem =
+      version === COLLECTION_VERSION
+        ? `it is not a collection of that kind`
+        : `its layout is version ${version}`;
+    this.close();
+    throw new KstateError("COLLECTION_MISMATCH", `cannot open the ${kind} ${this.name}: ${problem}`, {
+      collection: this.name,
+      problem,
+    });
+  }
+}
+
+/** The number of the window that a folio is in. */
+export function windowOf({ address }: Folio): number {
+  return Math.floor(Number(address) / WINDOW_BYTES);
+}
+
+/** Where a folio begins in its window, in words. */
+export function wordOf({ bytes }: Folio): number {
+  return bytes.byteOffset / 4;
+}
+
+function assertUsable(memory: PhysicalMemory, name: string, kind: CollectionKind): void {
+  if (!memory.isOwned) {
+    throw new KstateError(
+      "NOT_ALLOWED_NOW",
+      `cannot open the ${kind} ${name}: another program owns the memory until the commit; open it after ready()`,
+      { call: kind, phase: "waiting" },
+    );
+  }
+  if (/^[\w./-]{1,200}$/.test(name)) return;
+  const problem = "a name has 1 to 200 letters, digits and _ . / -";
+  throw new KstateError(
+    "COLLECTION_MISMATCH",
+    `cannot open the ${kind} ${JSON.stringify(name)}: ${problem}`,
+    {
+      collection: name,
+      problem,
+    },
+  );
+}
+
+function isWhole(folio: Folio): boolean {
+  const words = folio.view(Int32Array, 0, HEADER.whole + 1);
+  return words[HEADER.magic] === COLLECTION_MAGIC && words[HEADER.whole] === 1;
+}

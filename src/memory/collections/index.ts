@@ -1,0 +1,2 @@
+export { type ArrayOptions, type Column, FolioArray, type NumberColumn, openArray } from "./folio-array.ts";
+export { FolioMap, type MapOptions, openMap } from "./folio-map.ts";
