@@ -5,10 +5,17 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { mapFile } from "#src/memory/ffi/libc.js";
 import { createMemfd, openDescriptor, PhysicalMemory } from "#src/memory/index.js";
-import { type Both, Model, OPERATIONS_WORD, openBoth, operationAt } from "./fixtures/collection-operations.js";
+import {
+  type Both,
+  Model,
+  OPERATIONS_WORD,
+  openBoth,
+  operationAt,
+} from "./fixtures/collection-operations.js";
 
 /** Writers that are killed; set KSTATE_KILLS for more. */
-const KILLS = Number(process.env["KSTATE_KILLS"] ?? 200);
+const KILLS = Number(process.env.KSTATE_KILLS ?? 200);
+const KILLS_PER_MEMORY = 20;
 const PARALLEL = 2;
 const fixture = fileURLToPath(new URL("./fixtures/collection-writer.js", import.meta.url));
 
@@ -35,32 +42,30 @@ function difference({ map, array }: Both, model: Model): string | undefined {
   return undefined;
 }
 
-/** Starts a writer and kills it once it has finished so many operations, wherever it is by then. */
-async function killed(writer: ChildProcess, words: Int32Array, target: number): Promise<number> {
+/** Kills a writer when it says that it is at work, wherever it is by then. */
+async function killed(writer: ChildProcess): Promise<void> {
   const ended = once(writer, "exit");
-  while (Atomics.load(words, OPERATIONS_WORD) < target && writer.exitCode === null) {
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await Promise.race([once(writer.stdout!, "data"), ended]);
   writer.kill("SIGKILL");
-  const [code, signal] = await ended;
-  assert.deepEqual([code, signal], [null, "SIGKILL"], "the writer failed by itself");
-  return Atomics.load(words, OPERATIONS_WORD);
+  assert.deepEqual(await ended, [null, "SIGKILL"], "the writer failed by itself");
 }
 
 /** One memory, with writers that are killed one after the other. */
 async function lineage(seed: number, kills: number): Promise<void> {
-  const backEnd = createMemfd(256 * 1024 * 1024);
+  const backEnd = createMemfd(32 * 1024 * 1024);
   const progress = createMemfd(4096);
   openBoth(PhysicalMemory.create(backEnd));
   const words = new Int32Array(mapFile(progress.descriptor, 0, 4096, true).buffer);
   const model = new Model();
   let done = 0;
   for (let kill = 0; kill < kills; kill += 1) {
-    const writer = spawn(process.execPath, [fixture, String(seed), String(done)], {
-      stdio: ["ignore", "inherit", "inherit", backEnd.descriptor, progress.descriptor],
+    const target = done + ((seed * 31 + kill * 977) % 2000);
+    const writer = spawn(process.execPath, [fixture, String(seed), String(done), String(target)], {
+      stdio: ["ignore", "pipe", "inherit", backEnd.descriptor, progress.descriptor],
     });
-    const finished = await killed(writer, words, done + 1 + ((seed * 31 + kill * 977) % 3000));
-    for (; done < finished; done += 1) model.operate(operationAt(seed, done));
+    await killed(writer);
+    for (const finished = Atomics.load(words, OPERATIONS_WORD); done < finished; done += 1)
+      model.operate(operationAt(seed, done));
     const memory = PhysicalMemory.attach(openDescriptor(backEnd.descriptor));
     memory.own();
     const both = openBoth(memory);
@@ -76,6 +81,10 @@ async function lineage(seed: number, kills: number): Promise<void> {
 }
 
 test(`collections of ${KILLS} writers that are killed hold every finished operation, and the last one whole or not at all`, async () => {
-  const lineages = Array.from({ length: PARALLEL }, (_, i) => lineage(i + 1, Math.ceil(KILLS / PARALLEL)));
-  await Promise.all(lineages);
+  const seeds = Array.from({ length: Math.ceil(KILLS / KILLS_PER_MEMORY) }, (_, i) => i + 1);
+  const lane = async (): Promise<void> => {
+    for (let seed = seeds.pop(); seed !== undefined; seed = seeds.pop())
+      await lineage(seed, KILLS_PER_MEMORY);
+  };
+  await Promise.all(Array.from({ length: PARALLEL }, lane));
 });

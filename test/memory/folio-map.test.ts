@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { blob, defineState, type Field, i64, list, string, u8, u32, u64 } from "#src/index.js";
 import { isKstateError } from "#src/error/index.js";
+import { blob, defineState, type Field, i64, list, string, u8, u32, u64 } from "#src/index.js";
 import { createHeap, createMemfd, openDescriptor, openMap, PhysicalMemory } from "#src/memory/index.js";
 
 const MIB = 1024 * 1024;
@@ -162,15 +162,27 @@ test("what is there under another kind, other keys or other values is refused by
   again.own();
   const row = defineState({ name: "row", id: 1, fields: [["a", u8]] });
   const mismatch = (call: () => unknown, problem: RegExp): void => {
-    assert.throws(call, (error) => isKstateError(error, "COLLECTION_MISMATCH") && problem.test(error.message));
+    assert.throws(
+      call,
+      (error) => isKstateError(error, "COLLECTION_MISMATCH") && problem.test(error.message),
+    );
   };
-  mismatch(() => openMap(again, "m", { key: string({ max: 4 }), value: blob({ max: 5 }) }), /its keys are integer/);
+  mismatch(
+    () => openMap(again, "m", { key: string({ max: 4 }), value: blob({ max: 5 }) }),
+    /its keys are integer/,
+  );
   mismatch(() => openMap(again, "m", { key: u32, value: row }), /its values are blobs/);
   mismatch(() => openMap(again, "a b", { key: u32, value: row }), /a name has 1 to 200 letters/);
   const invalid = (call: () => unknown, problem: RegExp): void => {
-    assert.throws(call, (error) => isKstateError(error, "DESCRIPTION_INVALID") && problem.test(error.message));
+    assert.throws(
+      call,
+      (error) => isKstateError(error, "DESCRIPTION_INVALID") && problem.test(error.message),
+    );
   };
-  invalid(() => openMap(again, "n", { key: u64 as never, value: row }), /a key is string, blob or an integer/);
+  invalid(
+    () => openMap(again, "n", { key: u64 as never, value: row }),
+    /a key is string, blob or an integer/,
+  );
   invalid(() => openMap(again, "n", { key: u32, value: u8 as never }), /a value is a description or blob/);
   const unfixed = defineState({ name: "unfixed", id: 2, fields: [["names", list(u8, { max: 3 })]] });
   invalid(() => openMap(again, "n", { key: u32, value: unfixed }), /unfixed\.names .*list has no fixed size/);
@@ -178,7 +190,7 @@ test("what is there under another kind, other keys or other values is refused by
   assert.deepEqual(openMap(again, "m", { key: u32, value: blob({ max: 5 }) }).get(1), bytes(1, 1));
 });
 
-test("what a damaged or unfinished collection has lost is given back when it is opened", () => {
+test("what a program that died had added and not used is given back when it is opened", () => {
   const backEnd = createMemfd(16 * MIB);
   const memory = PhysicalMemory.create(backEnd);
   memory.alloc(5000, "collection:m"); // a header that was never finished

@@ -46,8 +46,7 @@ export function cellOf(kind: Kind): Cell | undefined {
   }
 }
 
-/** The bytes of a kind of fixed size that is not in a version: nothing but zeros is valid for all of them. */
-export function refuse(kind: Kind, value: unknown, path: string): never {
+function refuse(kind: Kind, value: unknown, path: string): never {
   const expected = expectation(kind);
   const found = picture(value);
   throw new KstateError("VALUE_INVALID", `cannot store ${path}: expected ${expected}, got ${found}`, {
@@ -57,6 +56,12 @@ export function refuse(kind: Kind, value: unknown, path: string): never {
     expected,
     found,
   });
+}
+
+/** Whether a value is text that is the same when it is read back from so many bytes. */
+function isText(value: unknown, size: number): boolean {
+  if (typeof value !== "string" || value.length > size) return false;
+  return Buffer.byteLength(value) <= size && !value.includes("\0") && !/\p{Surrogate}/u.test(value);
 }
 
 const readers: { readonly [Name in NumberName]: (view: DataView, at: number) => unknown } = {
@@ -123,7 +128,7 @@ function charCell(kind: Kind, size: number): Cell {
       return decoder.decode(bytes.subarray(0, end === -1 ? size : end));
     },
     write: (view, at, value, path) => {
-      if (!fits(kind, value)) refuse(kind, value, path);
+      if (!isText(value, size)) refuse(kind, value, path);
       const bytes = new Uint8Array(view.buffer, view.byteOffset + at, size);
       bytes.fill(0, encoder.encodeInto(value as string, bytes).written);
     },
@@ -136,8 +141,8 @@ function bytesCell(kind: Kind, size: number): Cell {
     size,
     read: (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, size).slice(),
     write: (view, at, value, path) => {
-      if (!fits(kind, value)) refuse(kind, value, path);
-      new Uint8Array(view.buffer, view.byteOffset + at, size).set(value as Uint8Array);
+      if (!(value instanceof Uint8Array) || value.length !== size) return refuse(kind, value, path);
+      new Uint8Array(view.buffer, view.byteOffset + at, size).set(value);
     },
   };
 }
