@@ -8,6 +8,11 @@ export const contracts = [
   { title: "The stream", source: "src/stream/format.ts", target: "docs/reference/stream-format.md" },
   { title: "Physical memory", source: "src/memory/layout.ts", target: "docs/reference/memory-layout.md" },
   {
+    title: "In-place collections",
+    source: "src/memory/collections/layout.ts",
+    target: "docs/reference/collections-layout.md",
+  },
+  {
     title: "The protocol of an update",
     source: "src/live/protocol.ts",
     target: "docs/reference/protocol.md",
