@@ -1,4 +1,4 @@
-// npm run bench:codec -- [--quick] [--json FILE] [--only TEXT] [--processes N]: runs every cell in processes of its own and writes the
+// npm run bench:codec -- [--quick] [--json FILE] [--only TEXT] [--size 1] [--rounds N] [--processes N]: runs every cell in processes of its own and writes the
 // table to docs/performance.md. Other programs on the machine disturb it: compare within one run.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -18,8 +18,8 @@ const { values } = parseArgs({
     processes: { type: "string" },
   },
 });
-const size = values.quick ? 0.1 : 1;
-const rounds = values.quick ? 4 : 9;
+const size = Number(values.size ?? (values.quick ? 0.1 : 1));
+const rounds = Number(values.rounds ?? (values.quick ? 4 : 9));
 const processes = Number(values.processes ?? (values.quick ? 1 : 3));
 
 if (!existsSync(here("../node_modules/avsc"))) {
@@ -106,7 +106,9 @@ for (const name of Object.keys(dataSets)) {
 const startUp = values.only ? [] : startUpRows(values.quick ? 1000 : 10_000);
 const packages = JSON.parse(readFileSync(here("../package.json"), "utf8")).dependencies;
 const result = {
-  command: `npm run bench:codec${values.quick ? " -- --quick" : values.processes ? ` -- --processes ${values.processes}` : ""}`,
+  command: ["npm run bench:codec --", ...process.argv.slice(2).filter((part) => !/json/.test(part))].join(
+    " ",
+  ),
   quick: values.quick === true,
   node: process.version,
   machine: `${cpus().length} × ${cpus()[0].model}, Linux ${release()}`,
