@@ -1,5 +1,6 @@
-// npm run bench:codec -- [--quick] [--json FILE] [--only TEXT] [--size 1] [--rounds N] [--processes N]: runs every cell in processes of its own and writes the
-// table to docs/performance.md. Other programs on the machine disturb it: compare within one run.
+// npm run bench:codec -- [--quick] [--json FILE] [--only TEXT] [--size 1] [--rounds N] [--processes N]: runs every cell
+// in processes of its own and writes the table to docs/performance.md. Other programs on the machine disturb it: compare
+// within one run.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
@@ -16,6 +17,8 @@ const { values } = parseArgs({
     json: { type: "string" },
     only: { type: "string" },
     processes: { type: "string" },
+    rounds: { type: "string" },
+    size: { type: "string" },
   },
 });
 const size = Number(values.size ?? (values.quick ? 0.1 : 1));
