@@ -55,8 +55,8 @@ function allocate(name, count) {
     isCeiling: true,
     mode: "make the same objects",
     load() {
-      const items = [];
-      for (let i = 0; i < count; i++) items.push(make(i));
+      const items = new Array(count);
+      for (let i = 0; i < count; i++) items[i] = make(i);
       return items;
     },
   };

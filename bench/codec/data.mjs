@@ -98,8 +98,9 @@ export const dataSets = {
         links: [],
       }));
       nodes.forEach((node, i) => {
-        node.next = nodes[(i + 1) % count];
-        for (let j = 0; j < 2; j++) node.links.push(nodes[Math.floor(random() * count)]);
+        // Pairs are cycles; other links go back, so that those who recurse get through.
+        node.next = nodes[Math.min(i ^ 1, count - 1)];
+        for (let j = 0; j < 2; j++) node.links.push(nodes[Math.floor(random() * (i + 1))]);
       });
       return nodes;
     },

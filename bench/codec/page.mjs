@@ -25,7 +25,8 @@ function tables(result) {
   return `${[head, ...parts, startUpTable(startUp)].join("\n\n")}\n`;
 }
 
-function section(title, rows) {
+/** One section of the table. */
+export function section(title, rows) {
   const count = rows.find((row) => row.count)?.count;
   const steps = ["save", "load", "load into"].map((step) =>
     table(

@@ -53,6 +53,8 @@ export function canSave(root: Description): boolean {
 export function canLoad(root: Description): boolean {
   const nested = nestedDescriptions(root);
   if (root.checks.length > 0 || !isRefFree(root, nested)) return false;
+  // Those that were found are bits of an int32.
+  if ([...nested].some(({ subsections }) => subsections.length > 30)) return false;
   return [root, ...nested].every(({ checks, fields }) => checks.length === 0 && fields.every(canLoadField));
 }
 
