@@ -2,6 +2,7 @@ export type { Access, BackEnd, Mapping } from "./back-end.ts";
 export {
   type ArrayOptions,
   type Column,
+  dropCollection,
   FolioArray,
   FolioMap,
   type MapOptions,

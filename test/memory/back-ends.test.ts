@@ -147,6 +147,31 @@ for (const { name, make, share: shareWith } of subjects) {
     assert.equal(PhysicalMemory.attach(shareWith(backEnd)).preserved().folios.length, 0);
   });
 
+  test(`${name}: a folio with an owner outlasts a program that says nothing more, and one that is freed does not`, () => {
+    const backEnd = make();
+    const old = PhysicalMemory.create(backEnd);
+    const [kept, freed, plain] = [old.alloc(5000, "x"), old.alloc(1, "y"), old.alloc(1)];
+    kept.bytes.fill(7);
+    old.free(freed, plain);
+    const next = PhysicalMemory.attach(shareWith(backEnd));
+    assert.ok(!next.isOwned);
+    next.own();
+    assert.ok(next.isOwned);
+    assert.deepEqual(next.preserved().folios, [
+      { address: Number(kept.address), order: kept.order, owner: "x" },
+    ]);
+    const folio = next.claim(Number(kept.address));
+    assert.ok(folio.bytes.subarray(0, 5000).every((byte) => byte === 7));
+    next.unclaim(folio);
+    next.preserveInUse();
+    assert.equal(next.preserved().folios[0]?.owner, "x");
+    assert.equal(next.claim(Number(kept.address)).size, folio.size);
+    assert.throws(
+      () => next.free(folio),
+      (error) => isKstateError(error, "FOLIO_INVALID"),
+    );
+  });
+
   test(`${name}: a fenced program cannot reach the memory through any view, until it is let in again`, () => {
     const backEnd = make();
     const old = PhysicalMemory.create(backEnd);

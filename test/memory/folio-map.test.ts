@@ -2,7 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isKstateError } from "#src/error/index.js";
 import { blob, defineState, type Field, i64, list, string, u8, u32, u64 } from "#src/index.js";
-import { createHeap, createMemfd, openDescriptor, openMap, PhysicalMemory } from "#src/memory/index.js";
+import {
+  createHeap,
+  createMemfd,
+  dropCollection,
+  openArray,
+  openDescriptor,
+  openMap,
+  PhysicalMemory,
+} from "#src/memory/index.js";
 
 const MIB = 1024 * 1024;
 const bytes = (length: number, value: number): Uint8Array => new Uint8Array(length).fill(value);
@@ -209,4 +217,37 @@ test("what a program that died had added and not used is given back when it is o
     third.preserved().folios.filter(({ owner }) => owner.startsWith("collection:m")).length,
     length,
   );
+});
+
+test("a version that does not open a collection hands it on, and one that drops it has the memory back", () => {
+  const backEnd = createMemfd(16 * MIB);
+  const memory = PhysicalMemory.create(backEnd);
+  const { freeBytes } = memory;
+  openMap(memory, "m", { key: u32, value: blob({ max: 5 }) }).set(1, bytes(1, 1));
+  openArray(memory, "a", defineState({ name: "row", id: 1, fields: [["a", u8]] })).append({ a: 7 });
+  const folio = memory.alloc(1);
+  const next = (): PhysicalMemory => {
+    const found = PhysicalMemory.attach(openDescriptor(backEnd.descriptor));
+    found.own();
+    return found;
+  };
+  memory.preserve([{ folio, owner: "field" }]);
+  const ignorant = next();
+  ignorant.preserveInUse();
+  assert.deepEqual(
+    ignorant.freeUnclaimed().map(({ owner }) => owner),
+    ["field"],
+  );
+  ignorant.preserve([]);
+  const third = next();
+  assert.deepEqual(openMap(third, "m", { key: u32, value: blob({ max: 5 }) }).get(1), bytes(1, 1));
+  assert.throws(
+    () => dropCollection(third, "m"),
+    (error) => isKstateError(error, "FOLIO_INVALID"),
+  );
+  const fourth = next();
+  assert.ok(dropCollection(fourth, "m"));
+  assert.ok(dropCollection(fourth, "a"));
+  assert.ok(!dropCollection(fourth, "a"));
+  assert.equal(fourth.freeBytes, freeBytes);
 });

@@ -125,12 +125,6 @@ export class CollectionMemory {
     for (const folio of [this.header, ...this.#folios.values()]) this.#memory.unclaim(folio);
   }
 
-  /** Frees everything. The collection can not be used any more. */
-  destroy(): void {
-    this.#memory.free(this.header, ...this.#folios.values());
-    this.#folios.clear();
-  }
-
   #claim(wanted: string): Folio[] {
     const records = this.#memory.preserved().folios.filter(({ owner }) => owner === wanted);
     return records.map(({ address }) => this.#memory.claim(address));
@@ -167,6 +161,18 @@ export class CollectionMemory {
       problem,
     });
   }
+}
+
+/**
+ * Frees a collection that no version needs any more, and all that is in it; false when there is none of that name. Not
+ * one that is open: its owner would go on with pages that are not its own; `FOLIO_INVALID` says so.
+ */
+export function dropCollection(memory: PhysicalMemory, name: string): boolean {
+  const owners = [COLLECTION_OWNER + name, COLLECTION_OWNER + name + PARTS];
+  const records = memory.preserved().folios.filter(({ owner }) => owners.includes(owner));
+  const folios = records.map(({ address }) => memory.claim(address));
+  if (folios.length > 0) memory.free(...folios);
+  return folios.length > 0;
 }
 
 /** The number of the window that a folio is in. */

@@ -5,7 +5,6 @@ import type { KeyKind } from "./layout.ts";
 
 const MAX_KEY_BYTES = 0xffff;
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 type IntegerKind = "u8" | "u16" | "u32" | "i8" | "i16" | "i32" | "u64.safe" | "i64.safe";
 
 /**
@@ -80,7 +79,7 @@ class StringKey extends Key {
   }
 
   override read(bytes: Uint8Array, at: number, length: number): string {
-    return decoder.decode(bytes.subarray(at, at + length));
+    return Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString();
   }
 }
 
