@@ -158,6 +158,16 @@ test("a memory that is full is an error, the map is as it was, and goes on when 
   assert.deepEqual(map.get(count), bytes(1000, 9));
 });
 
+test("a collection for which there was no room can be opened again when there is", () => {
+  const memory = PhysicalMemory.create(createHeap(MIB / 8));
+  const filler = memory.alloc(MIB / 16);
+  const rest = memory.alloc(MIB / 32);
+  const open = () => openMap(memory, "m", { key: u32, value: blob({ max: 5 }) });
+  assert.throws(open, (error) => isKstateError(error, "MEMORY_FULL"));
+  memory.free(filler, rest);
+  assert.equal(open().size, 0);
+});
+
 test("what is there under another kind, other keys or other values is refused by name", () => {
   const backEnd = createMemfd(16 * MIB);
   const memory = PhysicalMemory.create(backEnd);
@@ -241,6 +251,10 @@ test("a version that does not open a collection hands it on, and one that drops 
   ignorant.preserve([]);
   const third = next();
   assert.deepEqual(openMap(third, "m", { key: u32, value: blob({ max: 5 }) }).get(1), bytes(1, 1));
+  assert.throws(
+    () => openMap(third, "m", { key: u32, value: blob({ max: 5 }) }),
+    (error) => isKstateError(error, "COLLECTION_MISMATCH") && /it is open already/.test(error.message),
+  );
   assert.throws(
     () => dropCollection(third, "m"),
     (error) => isKstateError(error, "FOLIO_INVALID"),

@@ -120,6 +120,16 @@ export class CollectionMemory {
     if (lost.length > 0) this.free(...lost);
   }
 
+  /** Does what may fail; the collection is closed then, and can be opened again. */
+  opening<T>(step: () => T): T {
+    try {
+      return step();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
   /** Gives the folios back without freeing them, so that somebody else can open the collection. */
   close(): void {
     for (const folio of [this.header, ...this.#folios.values()]) this.#memory.unclaim(folio);
@@ -127,7 +137,13 @@ export class CollectionMemory {
 
   #claim(wanted: string): Folio[] {
     const records = this.#memory.preserved().folios.filter(({ owner }) => owner === wanted);
-    return records.map(({ address }) => this.#memory.claim(address));
+    try {
+      return records.map(({ address }) => this.#memory.claim(address));
+    } catch (cause) {
+      const problem = "it is open already; open it once and hand it around";
+      const message = `cannot open the collection ${this.name}: ${problem}`;
+      throw new KstateError("COLLECTION_MISMATCH", message, { collection: this.name, problem }, { cause });
+    }
   }
 
   #add(folio: Folio): void {

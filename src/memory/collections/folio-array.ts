@@ -360,14 +360,16 @@ export function openArray<State>(
 ): FolioArray<State> {
   const layout = rowLayout(description);
   const collection = new CollectionMemory(memory, name, "array", ARRAY_HEADER_BYTES);
-  if (collection.isNew) create(collection, layout, capacity);
-  else {
-    freeLost(collection);
-    adoptLayout(collection, layout);
-  }
-  const array = new FolioArray<State>(collection, layout);
-  array.reserve(capacity);
-  return array;
+  return collection.opening(() => {
+    if (collection.isNew) create(collection, layout, capacity);
+    else {
+      freeLost(collection);
+      adoptLayout(collection, layout);
+    }
+    const array = new FolioArray<State>(collection, layout);
+    array.reserve(capacity);
+    return array;
+  });
 }
 
 function create(collection: CollectionMemory, layout: RowLayout, capacity: number): void {
@@ -400,12 +402,7 @@ function adoptLayout(collection: CollectionMemory, layout: RowLayout): void {
     freeLayout(collection, number);
     return;
   }
-  try {
-    conversion(name, stored, layout); // refuses before anything is changed
-  } catch (error) {
-    collection.close();
-    throw error;
-  }
+  conversion(name, stored, layout); // refuses before anything is changed
   new FolioArray(collection, stored).migrateStep(Number.POSITIVE_INFINITY); // stores a staged row, too
   const staging = words[ARRAY.staging]!;
   const [oldRows, oldCapacity] = [words[ARRAY.rows]!, words[ARRAY.capacity]!];

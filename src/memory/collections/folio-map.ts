@@ -622,15 +622,12 @@ export function openMap<K, V>(
   }
   const layout = kind === "rows" ? rowLayout(options.value as Description) : undefined;
   const collection = new CollectionMemory(memory, name, "map", MAP_HEADER_BYTES);
-  if (collection.isNew) create(collection, KEY_KINDS[keyKind], layout);
-  else freeLost(collection);
-  assertSameKinds(collection, KEY_KINDS[keyKind], layout !== undefined);
-  try {
+  return collection.opening(() => {
+    if (collection.isNew) create(collection, KEY_KINDS[keyKind], layout);
+    else freeLost(collection);
+    assertSameKinds(collection, KEY_KINDS[keyKind], layout !== undefined);
     return new FolioMap(collection, options, layout);
-  } catch (error) {
-    collection.close();
-    throw error;
-  }
+  });
 }
 
 function valueKind(value: object): "rows" | "blob" | undefined {
@@ -676,7 +673,6 @@ function assertSameKinds(collection: CollectionMemory, keyKind: number, hasRows:
         ? `its values are ${hasRows ? "blobs" : "rows of a description"}`
         : undefined;
   if (problem === undefined) return;
-  collection.close();
   throw new KstateError("COLLECTION_MISMATCH", `cannot open the map ${name}: ${problem}`, {
     collection: name,
     problem,
