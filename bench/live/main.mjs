@@ -2,7 +2,7 @@
 // every millisecond over one WebSocket, and as the programs measured it. Updates are of a program to itself.
 import { execFile, fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -12,6 +12,7 @@ import { parseArgs, promisify } from "node:util";
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, json: { type: "string" } } });
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const cli = file("../../dist/cli/main.js");
+const performancePage = file("../../docs/performance.md");
 const updates = values.quick ? 10 : 100;
 const subjects = [
   { name: "almost nothing", objects: 0 },
@@ -66,19 +67,32 @@ async function measure({ name, objects }) {
   }
 }
 
+/** The page with the table in the place of the one before. */
+function withTable(page, table) {
+  const [begin, end] = ["<!-- bench:live begin -->", "<!-- bench:live end -->"];
+  const [before, rest] = page.split(begin);
+  const head = "Made by `npm run bench:live` with ";
+  return `${before}${begin}\n\n${head}${table}\n\n${end}${rest.split(end)[1]}`;
+}
+
 function quantile(numbers, share) {
   const sorted = numbers.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
+const lines = [];
+const print = (line) => {
+  lines.push(line);
+  console.log(line);
+};
 const results = [];
-console.log(
+print(
   `node ${process.version}, ${cpus().length} cores, load ${loadavg()[0].toFixed(1)}, ${updates} updates each\n`,
 );
-console.log(
+print(
   "| state | bytes | client, median ms | p99 | worst | programs, median ms | p99 | quiesce, median ms | longest gap without update |",
 );
-console.log("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 for (const subject of subjects) {
   const result = await measure(subject);
   results.push(result);
@@ -98,6 +112,8 @@ for (const subject of subjects) {
     of("quiesceMs", 0.5),
     result.idleMs.toFixed(1),
   ];
-  console.log(`| ${cells.join(" | ")} |`);
+  print(`| ${cells.join(" | ")} |`);
 }
+if (!values.quick)
+  writeFileSync(performancePage, withTable(readFileSync(performancePage, "utf8"), lines.join("\n")));
 if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, null, 1));
