@@ -1,5 +1,6 @@
-export type { Folio } from "../memory/index.ts";
+export type { ArrayOptions, Folio, FolioArray, FolioMap, MapOptions } from "../memory/index.ts";
 export type { ListenOptions } from "./listeners.ts";
-export { type FolioMemory, type JoinOptions, joinLiveUpdate, LiveUpdate } from "./live-update.ts";
+export { LiveMemory } from "./live-memory.ts";
+export { type JoinOptions, joinLiveUpdate, LiveUpdate } from "./live-update.ts";
 export type { WebSocketHandlers, WebSocketServerLike } from "./sockets/web-sockets.ts";
 export type { StartContext, StartFunction } from "./starters.ts";

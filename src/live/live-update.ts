@@ -1,10 +1,11 @@
 import type { Server } from "node:http";
 import type { Description } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import { createHeap, type Folio, PhysicalMemory } from "../memory/index.ts";
+import { createHeap, PhysicalMemory } from "../memory/index.ts";
 import { Registry } from "../registry/index.ts";
 import type { Parts } from "./freeze.ts";
 import { Listeners, type ListenOptions } from "./listeners.ts";
+import { LiveMemory } from "./live-memory.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment } from "./protocol.ts";
 import { httpConnectionsState } from "./sockets/records.ts";
 import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
@@ -15,20 +16,15 @@ import { liveSystem } from "./system.ts";
 /** Physical memory of a program without a supervisor; the system gives it pages as they are touched. */
 const UNSUPERVISED_BYTES = 256 * 1024 * 1024;
 
-/** Allocating memory that outlasts the program. */
-export interface FolioMemory {
-  /** A folio of at least `bytes`, all zeros. `MEMORY_FULL` says which limit is in the way. */
-  alloc(bytes: number): Folio;
-  /** Gives a folio's pages back. `FOLIO_INVALID` when it is not in use. */
-  free(folio: Folio): void;
-  /** Bytes that can still be allocated, if no limit is in the way. */
-  readonly freeBytes: number;
-}
-
 /** A program's part in live updates. Made by {@link joinLiveUpdate}. */
 export class LiveUpdate {
   /** The service's name. */
   readonly name: string;
+  /**
+   * The service's physical memory: what is there stays where it is when the next version takes over. Without a
+   * supervisor it is this program's alone.
+   */
+  readonly memory = new LiveMemory(() => this.#physicalMemory());
   readonly #parts: Parts;
   readonly #supervised: Supervised | undefined;
   #heap: PhysicalMemory | undefined;
@@ -51,16 +47,6 @@ export class LiveUpdate {
   /** Whether a supervisor (`kstate run`) runs the program; without one it just serves. */
   get supervised(): boolean {
     return this.#supervised !== undefined;
-  }
-
-  /**
-   * The service's physical memory: folios stay where they are when the next version takes over. Without a supervisor
-   * it is this program's alone. In a successor nothing can be allocated before `ready()` has resolved.
-   */
-  get memory(): FolioMemory {
-    if (this.#supervised !== undefined) return this.#supervised.memory;
-    this.#heap ??= PhysicalMemory.create(createHeap(UNSUPERVISED_BYTES));
-    return this.#heap;
   }
 
   /**
@@ -122,6 +108,12 @@ export class LiveUpdate {
     this.#unsupervisedPhase = "serving";
     this.#parts.starters.start({ from: "boot" });
     await this.#parts.listeners.open(new Map());
+  }
+
+  #physicalMemory(): PhysicalMemory {
+    if (this.#supervised !== undefined) return this.#supervised.memory;
+    this.#heap ??= PhysicalMemory.create(createHeap(UNSUPERVISED_BYTES));
+    return this.#heap;
   }
 
   /** Address 0 stands for no folio: nothing is ever allocated there. */
