@@ -32,7 +32,11 @@ async function measure({ name, objects }) {
   const ended = once(supervisor, "close");
   try {
     supervisor.stderr.setEncoding("utf8");
-    for (let log = ""; !/ serves/.test(log); ) log += (await once(supervisor.stderr, "data"))[0];
+    for (let log = ""; !/ serves/.test(log); ) {
+      const [text] = await Promise.race([once(supervisor.stderr, "data"), ended.then(() => [""])]);
+      if (text === "") throw new Error(`the service ended:\n${log}`);
+      log += text;
+    }
     supervisor.stderr.resume();
     const { listeners } = JSON.parse((await kstate("status", "--json")).stdout);
     const probe = fork(file("probe.mjs"), [listeners[0].split(":").at(-1)]);

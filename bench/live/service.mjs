@@ -1,8 +1,8 @@
 // What the benchmark updates: a WebSocket server that answers every message, with STATE_OBJECTS objects of state.
 import { createServer } from "node:http";
-import { defineState, f64, list, string, struct, u32 } from "kstate";
-import { joinLiveUpdate } from "kstate/live";
 import { WebSocketServer } from "ws";
+import { defineState, f64, list, string, struct, u32 } from "../../dist/index.js"; // bench/ has dependencies of its own, so the package is not found by its name here
+import { joinLiveUpdate } from "../../dist/live/index.js";
 
 const item = defineState({
   name: "item",
