@@ -7,6 +7,7 @@ const known = {
   name: { type: "string" },
   json: { type: "boolean" },
   env: { type: "string", multiple: true },
+  memory: { type: "string" },
   "boot-timeout": { type: "string" },
   "quiesce-timeout": { type: "string" },
   "freeze-timeout": { type: "string" },
@@ -21,6 +22,8 @@ export interface CommandLine {
   readonly json: boolean;
   readonly environment: Readonly<Record<string, string>>;
   readonly timeouts: UpdateTimeouts;
+  /** Size of the service's memory. */
+  readonly memoryBytes: number;
   /** What stands after `--`; null when there is no `--`. */
   readonly command: readonly string[] | null;
 }
@@ -40,6 +43,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     help: values.help ?? false,
     json: values.json ?? false,
     environment: Object.fromEntries((values.env ?? []).map(assignment)),
+    memoryBytes: bytes(values.memory ?? "1G"),
     timeouts: {
       bootMs: milliseconds("boot-timeout", values["boot-timeout"], DEFAULT_TIMEOUTS.bootMs),
       quiesceMs: milliseconds("quiesce-timeout", values["quiesce-timeout"], DEFAULT_TIMEOUTS.quiesceMs),
@@ -67,4 +71,11 @@ function milliseconds(option: string, text: string | undefined, otherwise: numbe
   if (text === undefined) return otherwise;
   if (!/^[1-9]\d{0,8}$/.test(text)) throw usage(`--${option} ${text} is not a number of milliseconds from 1`);
   return Number(text);
+}
+
+/** `512M`, `16G`: sparse, so more than there is does no harm until it is used. */
+function bytes(text: string): number {
+  const [, count, unit] = /^([1-9]\d{0,5})([MG])$/.exec(text) ?? [];
+  if (count === undefined) throw usage(`--memory ${text} is not a size such as 512M or 16G`);
+  return Number(count) * (unit === "G" ? 1024 ** 3 : 1024 ** 2);
 }

@@ -1,12 +1,13 @@
 export const helpText = `kstate: live update for stateful Node.js services
 
-  kstate run [--name NAME] -- COMMAND…        run a service under a supervisor
+  kstate run [options] -- COMMAND…            run a service under a supervisor
   kstate update [options] [-- COMMAND…]       replace it by its next version (the same command unless given)
   kstate rollback [options]                   replace it by its previous version, with the present state
   kstate status [--json]                      what runs, and how the last update went
   kstate stop                                 end it
 
   --name NAME             which service; "default" unless given here or in KSTATE_NAME
+  --memory SIZE           run: room for state and folios, 512M or 16G; used as needed (1G)
   --env KEY=VALUE         update: add to the next version's environment; may be repeated
   --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
   --quiesce-timeout MS    update, rollback: for requests under way to end (1000)

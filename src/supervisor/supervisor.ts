@@ -8,8 +8,6 @@ import { socketPath } from "./runtime-directory.ts";
 import type { SupervisorSystem } from "./system.ts";
 import { Update, type UpdateOutcome } from "./update.ts";
 
-/** Size of the sparse memory object; what a stream needs of it is allocated when it is saved. */
-const MEMORY_CAPACITY = 1024 ** 3;
 /** How long a program may take to end after SIGTERM, ms. */
 const STOP_MS = 10_000;
 
@@ -19,6 +17,8 @@ export interface SupervisorOptions {
   /** Where programs run: the path as it was given, resolved anew for each version. */
   readonly cwd: string;
   readonly runtimeDirectory: string;
+  /** Size of the sparse memory object, bytes; what is used of it is allocated when it is used. */
+  readonly memoryBytes: number;
   /** Told in words what happens. */
   readonly log: (text: string) => void;
   /** Called once, when the service has ended. */
@@ -45,7 +45,7 @@ export class Supervisor {
   constructor(options: SupervisorOptions, system: SupervisorSystem) {
     this.#options = options;
     this.#system = system;
-    this.#memory = system.createMemory(MEMORY_CAPACITY);
+    this.#memory = system.createMemory(options.memoryBytes);
     this.#listening = new ListeningSockets(system);
     this.#current = this.#startProgram(options.command, "first", null);
     this.#options.log(`${options.name}: started ${this.#current.pid}: ${options.command.argv.join(" ")}`);

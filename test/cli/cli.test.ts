@@ -24,6 +24,7 @@ test("a wrong command line is told apart from a failed command", async (t) => {
     [["run", "--"], /no command after --/],
     [["status", "--boot-timeout", "1"], /--boot-timeout is not an option of this command/],
     [["update", "--boot-timeout", "soon"], /--boot-timeout soon is not a number of milliseconds from 1/],
+    [["run", "--memory", "lots", "--", "node"], /--memory lots is not a size such as 512M or 16G/],
     [["update", "--env", "X"], /--env X is not KEY=VALUE/],
     [["update", "--nonsense"], /Unknown option '--nonsense'/],
     [["status", "--name", "a/b"], /cannot use the name "a\/b": use letters, digits/],

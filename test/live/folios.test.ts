@@ -72,3 +72,11 @@ test("arrays and maps in place have their rows and entries in every version", as
   const { body } = await service.get("/point?key=none");
   assert.deepEqual([body.points, body.lastX, body.cached], [101, 100, ""]);
 });
+
+test("a service has as much memory as it was given, also above the largest folio", async (t) => {
+  const service = await Service.start(t, "grid", { options: ["--memory", "6G"] });
+  const { body } = await service.get("/");
+  assert.ok(Number(body.free) > 5.9 * 1024 ** 3, `only ${body.free} bytes are free`);
+  assert.equal((await service.update()).status, 0);
+  assert.equal((await service.get("/")).body.free, body.free);
+});

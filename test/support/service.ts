@@ -72,9 +72,14 @@ export class Service {
   static start(
     t: TestContext,
     name: string,
-    { env = {}, serving = true }: { env?: Record<string, string>; serving?: boolean } = {},
+    {
+      env = {},
+      serving = true,
+      options = [],
+    }: { env?: Record<string, string>; serving?: boolean; options?: readonly string[] } = {},
   ): Promise<Service> {
-    return Service.startCommand(t, [process.execPath, "--enable-source-maps", fixture(name)], env, serving);
+    const command = [process.execPath, "--enable-source-maps", fixture(name)];
+    return Service.startCommand(t, command, env, serving, options);
   }
 
   /** Starts any command. */
@@ -83,9 +88,13 @@ export class Service {
     command: readonly string[],
     env: Record<string, string>,
     serving = true,
+    options: readonly string[] = [],
   ): Promise<Service> {
     const directory = runtimeDirectory(t);
-    const service = new Service(directory, startKstate(directory, ["run", "--", ...command], env));
+    const service = new Service(
+      directory,
+      startKstate(directory, ["run", ...options, "--", ...command], env),
+    );
     t.after(async () => {
       for (const agent of service.#agents) agent.destroy();
       service.supervisor.child.kill("SIGTERM");

@@ -12,7 +12,7 @@ import type { CommandLine } from "../command-line.ts";
 import { usage } from "../usage.ts";
 
 /** Runs a service until it ends; its exit status is the program's. */
-export async function run({ name, command }: CommandLine): Promise<number> {
+export async function run({ name, command, memoryBytes }: CommandLine): Promise<number> {
   if (command === null) throw usage("no command: kstate run -- node app.js");
   const directory = runtimeDirectory(process.env);
   ensureRuntimeDirectory(directory);
@@ -24,6 +24,7 @@ export async function run({ name, command }: CommandLine): Promise<number> {
         command: { argv: command, environment: {} },
         cwd: logicalDirectory(),
         runtimeDirectory: directory,
+        memoryBytes,
         log: (text) => console.error(`kstate: ${text}`),
         ended: resolve,
       },
