@@ -60,9 +60,15 @@ export class HttpConnections {
     response.once("close", () => {
       connection.slow = performance.now() - connection.startedAt > SLOW_MS;
       if (this.#quiescing === undefined) return;
-      if (connection.slow || this.#held.has(socket)) this.#hold(socket);
+      if (connection.slow || this.#held.has(socket)) this.#holdAtRest(socket);
       this.#quiescing();
     });
+  }
+
+  /** A part of the next request may have been read before this event: then it has to be read to its end. */
+  #holdAtRest(socket: Socket): void {
+    if (this.#idle().has(socket)) this.#hold(socket);
+    else this.#held.add(socket);
   }
 
   #hold(socket: Socket): void {
