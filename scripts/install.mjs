@@ -5,10 +5,13 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 
 const stampFile = "node_modules/.kstate-installed";
 
-/** Runs `npm ci` unless node_modules was installed from this very package-lock.json. */
+/** Runs `npm ci` unless node_modules was installed from this very package-lock.json for these very dependencies. */
 export function ensureInstalled() {
+  const { dependencies, devDependencies, peerDependencies } = JSON.parse(
+    readFileSync("package.json", "utf8"),
+  );
   const stamp = createHash("sha256")
-    .update(readFileSync("package.json"))
+    .update(JSON.stringify([dependencies, devDependencies, peerDependencies]))
     .update(readFileSync("package-lock.json"))
     .update(process.platform + process.arch)
     .digest("hex");
