@@ -1,9 +1,18 @@
 #!/usr/bin/env node
-import { isKstateError } from "../error/index.ts";
+import { type ErrorCode, isKstateError } from "../error/index.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { commands } from "./commands/index.ts";
 import { helpText } from "./help.ts";
 import { usage } from "./usage.ts";
+
+const untried: readonly ErrorCode[] = [
+  "USAGE",
+  "ENTRY_INVALID",
+  "NO_SUPERVISOR",
+  "NAME_INVALID",
+  "NAME_IN_USE",
+  "PLATFORM_UNSUPPORTED",
+];
 
 /** Exit status: 0 done, 1 refused or failed (the service goes on as it was), 2 could not even be tried. */
 async function main(argv: readonly string[]): Promise<number> {
@@ -24,11 +33,7 @@ async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (!isKstateError(error)) throw error;
     console.error(`kstate ${name}: ${error.message} [${error.code}]`);
-    return ["USAGE", "NO_SUPERVISOR", "NAME_INVALID", "NAME_IN_USE", "PLATFORM_UNSUPPORTED"].includes(
-      error.code,
-    )
-      ? 2
-      : 1;
+    return untried.includes(error.code) ? 2 : 1;
   }
 }
 

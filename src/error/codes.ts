@@ -186,6 +186,8 @@ export interface ErrorDetails {
   PROTOCOL_MISMATCH: { readonly ours: readonly [number, number]; readonly theirs: readonly [number, number] };
   /** A message on a control socket is not one of the protocol. */
   PROTOCOL_ERROR: { readonly problem: string };
+  /** No descriptions come from the module that a command was given. It must export them, or register them. */
+  ENTRY_INVALID: { readonly entry: string; readonly problem: string };
   /** The command line is wrong. */
   USAGE: { readonly problem: string };
 }

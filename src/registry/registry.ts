@@ -17,6 +17,7 @@ import { Instances } from "./instances.ts";
 import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
 import { loadWhole, verifyWhole } from "./load-whole.ts";
 import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
+import { announce } from "./register-channel.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
 import { type BlockReason, blockReasons, type SaveOptions, saveStream } from "./save.ts";
 import { Source, type SourceOptions } from "./source.ts";
@@ -85,6 +86,7 @@ export class Registry {
     instanceId: InstanceId = 0,
     { optional = false }: RegisterOptions = {},
   ): void {
+    announce(description);
     const isCarried = (wireId: number) => this.#carried.isTaken(description.id, wireId);
     if (this.#instances.add(description, object, instanceId, optional, isCarried)) this.#forgetLock();
     try {
@@ -106,6 +108,7 @@ export class Registry {
     objects: Map<Id, StateOf<D> & object>,
     create?: (instanceId: Id) => StateOf<D> & object,
   ): void {
+    announce(description);
     const make = create ?? (() => description.hooks.create?.() ?? {});
     const collection = { description, objects, create: make } as unknown as Collection;
     this.#instances.addCollection(collection);
