@@ -133,6 +133,8 @@ export interface ErrorDetails {
   MEMORY_INVALID: Record<never, never>;
   /** There is no memory for the stream. Keep less state, or raise the limit that the message names. */
   MEMORY_FULL: { readonly bytes: number; readonly limit: string };
+  /** The file is not on DAX (a file system mounted with `dax` on persistent memory). Use one that is, or ask for `relaxed`. */
+  DAX_UNSUPPORTED: { readonly path: string };
   /** A folio is used that is not there: freed, restored twice, or viewed beyond its end. */
   FOLIO_INVALID: { readonly address: number };
   /**

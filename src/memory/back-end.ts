@@ -14,8 +14,8 @@ export interface BackEnd {
   allocate(offset: number, lengthBytes: number): void;
   /** Takes a range's pages away; it reads as zeros afterwards. */
   release(offset: number, lengthBytes: number): void;
-  /** Returns when everything that was stored is ordered before what is stored next, on media that need to be told. */
-  persist(): void;
+  /** Returns when what was stored in a range would outlast a power failure, on media that outlast one. */
+  persist(offset: number, lengthBytes: number): void;
   close(): void;
 }
 

@@ -5,14 +5,16 @@ import {
   addSeals,
   allocateRange,
   createMemory,
+  type MappedRange,
   mapFile,
   protect,
   punchHole,
   remapPrivate,
   remapShared,
   SEAL,
+  type Sharing,
   setSize,
-  syncFile,
+  syncRange,
 } from "./ffi/libc.ts";
 import { assertWithinLimits } from "./memory-limit.ts";
 
@@ -21,49 +23,78 @@ export function createMemfd(capacity: number): BackEnd {
   const descriptor = createMemory("kstate");
   setSize(descriptor, capacity);
   addSeals(descriptor, SEAL.shrink | SEAL.grow | SEAL.seal);
-  return new FileBackEnd("memfd", descriptor, false);
+  return new FileBackEnd("memfd", descriptor, VOLATILE);
 }
 
 /** Memory that another program holds too, by its descriptor. */
 export function openDescriptor(descriptor: number): BackEnd {
-  return new FileBackEnd("memfd", descriptor, false);
+  return new FileBackEnd("memfd", descriptor, VOLATILE);
 }
 
 /**
- * A file of `capacity` bytes, made if it is not there. In tmpfs it lives as long as the machine runs, on a DAX file
- * system as long as the medium, and elsewhere what was persisted survives a power failure (`persist: true`).
+ * A file of `capacity` bytes, made if it is not there. In tmpfs it lives as long as the machine runs, and elsewhere
+ * what was persisted survives a power failure (`persist: true`).
  */
 export function openFile(path: string, capacity: number, options: { readonly persist: boolean }): BackEnd {
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  if (fstatSync(descriptor).size === 0) setSize(descriptor, capacity);
-  return new FileBackEnd(`file ${path}`, descriptor, options.persist);
+  const medium = { ...VOLATILE, persists: options.persist };
+  return new FileBackEnd(`file ${path}`, openSized(path, capacity), medium);
 }
 
-class FileBackEnd implements BackEnd {
+/** The descriptor of a file; an empty or new one gets `capacity` bytes. */
+export function openSized(path: string, capacity: number): number {
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  if (fstatSync(descriptor).size === 0) setSize(descriptor, capacity);
+  return descriptor;
+}
+
+/** What a file is on. */
+export interface Medium {
+  /** Whether it outlasts a power failure, so that `persist` has something to do. */
+  readonly persists: boolean;
+  readonly sharing: Sharing;
+  /** Whether its pages are memory, of which cgroups allow so much and no more. */
+  readonly isMemory: boolean;
+}
+
+const VOLATILE: Medium = { persists: false, sharing: "shared", isMemory: true };
+
+/** Memory in a file, whatever the file is on. */
+export class FileBackEnd implements BackEnd {
   readonly name: string;
   readonly capacity: number;
   readonly descriptor: number;
-  readonly #persists: boolean;
+  readonly #medium: Medium;
+  readonly #mapped: { readonly offset: number; readonly lengthBytes: number; readonly address: bigint }[] =
+    [];
 
-  constructor(name: string, descriptor: number, persists: boolean) {
+  constructor(name: string, descriptor: number, medium: Medium) {
     this.name = name;
     this.descriptor = descriptor;
     this.capacity = fstatSync(descriptor).size;
-    this.#persists = persists;
+    this.#medium = medium;
   }
 
   map(offset: number, lengthBytes: number, access: Access): Mapping {
-    const { address, buffer } = mapFile(this.descriptor, offset, lengthBytes, access === "write");
+    const { descriptor } = this;
+    const { sharing } = this.#medium;
+    const { address, buffer }: MappedRange = mapFile(
+      descriptor,
+      offset,
+      lengthBytes,
+      access === "write",
+      sharing,
+    );
+    this.#mapped.push({ offset, lengthBytes, address });
     return {
       buffer,
       allowWrites: () => protect(address, lengthBytes, true),
-      fence: () => remapPrivate(address, lengthBytes, this.descriptor, offset),
-      unfence: () => remapShared(address, lengthBytes, this.descriptor, offset),
+      fence: () => remapPrivate(address, lengthBytes, descriptor, offset),
+      unfence: () => remapShared(address, lengthBytes, descriptor, offset, sharing),
     };
   }
 
   allocate(offset: number, lengthBytes: number): void {
-    assertWithinLimits(lengthBytes);
+    if (this.#medium.isMemory) assertWithinLimits(lengthBytes);
     try {
       allocateRange(this.descriptor, offset, lengthBytes);
     } catch (error) {
@@ -82,8 +113,19 @@ class FileBackEnd implements BackEnd {
     punchHole(this.descriptor, offset, lengthBytes);
   }
 
-  persist(): void {
-    if (this.#persists) syncFile(this.descriptor);
+  /** Pages are written out whichever mapping they were stored through, so one mapping of each page is enough. */
+  persist(offset: number, lengthBytes: number): void {
+    if (!this.#medium.persists) return;
+    const end = offset + lengthBytes;
+    for (let at = offset; at < end; ) {
+      const mapping = this.#mapped.find(
+        (range) => at >= range.offset && at < range.offset + range.lengthBytes,
+      );
+      if (mapping === undefined) return; // nobody can have stored there
+      const length = Math.min(end, mapping.offset + mapping.lengthBytes) - at;
+      syncRange(mapping.address + BigInt(at - mapping.offset), length);
+      at += length;
+    }
   }
 
   close(): void {

@@ -10,6 +10,7 @@ export {
   openArray,
   openMap,
 } from "./collections/index.ts";
+export { type DaxOptions, openDax } from "./dax-back-end.ts";
 export {
   AF,
   bindSocket,

@@ -83,7 +83,7 @@ export class PhysicalMemory {
       tableLength: 0,
     } as const;
     writeSuperblock(memory.#header, { ...empty, sequence: 1 });
-    backEnd.persist();
+    backEnd.persist(0, HEADER_BYTES);
     memory.own();
     return memory;
   }
@@ -350,8 +350,8 @@ export class PhysicalMemory {
       this.#folios.delete(Number(folio.address));
       folio.bytes.set(bytes);
     }
-    this.#backEnd.persist();
     const { capacity, sequence } = this.superblock();
+    this.#backEnd.persist(HEADER_BYTES, capacity - HEADER_BYTES); // data is stored through views, so anywhere
     writeSuperblock(this.#header, {
       state,
       generation,
@@ -361,7 +361,7 @@ export class PhysicalMemory {
       tableAddress: folio === undefined ? 0 : Number(folio.address),
       tableLength: isEmpty ? 0 : bytes.length,
     });
-    this.#backEnd.persist();
+    this.#backEnd.persist(0, HEADER_BYTES);
     const before = this.#tableFolio;
     this.#table = table;
     this.#tableFolio = folio;

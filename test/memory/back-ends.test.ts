@@ -11,6 +11,7 @@ import {
   duplicate,
   type Folio,
   HANDOVER,
+  openDax,
   openDescriptor,
   openFile,
   PhysicalMemory,
@@ -45,6 +46,15 @@ const subjects: Subject[] = [
   { name: "memfd", make: () => createMemfd(CAPACITY), share },
   { name: "a file in tmpfs", make: file(shm, false), share },
   { name: "a plain file", make: file(directory, true), share },
+  // Where nothing is on DAX the same back end runs on an ordinary file.
+  {
+    name: "a DAX file (relaxed, on an ordinary file)",
+    make: () => {
+      files += 1;
+      return openDax(join(directory, `memory-${files}`), CAPACITY, { relaxed: true });
+    },
+    share,
+  },
   { name: "heap", make: () => createHeap(CAPACITY) },
 ];
 
@@ -205,6 +215,33 @@ test("memory of another size than it says, or of somebody else, is refused", () 
   for (const capacity of [4096, 12_288, 12_289, 20_481]) {
     assert.throws(() => PhysicalMemory.create(createHeap(capacity)), RangeError);
   }
+});
+
+test("a file that is not on DAX is refused by name, unless it is asked for, and then its memory is found again", () => {
+  for (const [parent, name] of [
+    [directory, "ordinary"],
+    [shm, "tmpfs"],
+  ] as const) {
+    const path = join(parent, name);
+    assert.throws(
+      () => openDax(path, CAPACITY),
+      (error) =>
+        isKstateError(error, "DAX_UNSUPPORTED") &&
+        error.detail.path === path &&
+        /its file system is not mounted with dax on persistent memory; mount it so/.test(error.message),
+    );
+  }
+  const path = join(directory, "again");
+  const folio = PhysicalMemory.create(openDax(path, CAPACITY, { relaxed: true })).alloc(5000, "x");
+  folio.bytes.fill(7);
+  const next = PhysicalMemory.attach(openDax(path, 0, { relaxed: true }));
+  next.own();
+  assert.ok(
+    next
+      .claim(Number(folio.address))
+      .bytes.subarray(0, 5000)
+      .every((byte) => byte === 7),
+  );
 });
 
 test("a folio is viewed inside its bounds only", () => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { closeSync, fstatSync, readSync, writeSync } from "node:fs";
 import { test } from "node:test";
 import { isKstateError } from "#src/error/index.js";
-import { createMemory, setSize } from "#src/memory/ffi/libc.js";
+import { createMemory, isDirectAccess, mapFile, setSize } from "#src/memory/ffi/libc.js";
 import {
   closeDescriptor,
   MAX_DESCRIPTORS,
@@ -82,5 +82,16 @@ test("a failed call names itself and errno", () => {
     (error) =>
       isKstateError(error, "SYSTEM_CALL") &&
       error.message === "ftruncate failed: bad file descriptor (EBADF)",
+  );
+});
+
+test("an ordinary file has no synchronous mapping, and is not mapped from its medium", (t) => {
+  const fd = createMemory("ordinary");
+  t.after(() => closeDescriptor(fd));
+  setSize(fd, 4096);
+  assert.equal(isDirectAccess(fd), false);
+  assert.throws(
+    () => mapFile(fd, 0, 4096, false, "synchronous"),
+    (error) => isKstateError(error, "SYSTEM_CALL") && error.detail.errno === "ENOTSUP",
   );
 });

@@ -23,6 +23,15 @@ const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
 const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
+const MAP_SHARED_VALIDATE = 3;
+const MAP_SYNC = 0x80000;
+const MS_SYNC = 4;
+const AT_EMPTY_PATH = 0x1000;
+const STATX_BYTES = 256;
+const STATX_ATTRIBUTES_OFFSET = 8;
+const STATX_ATTR_DAX = 0x200000n;
+/** Not every C library has statx. */
+const SYS_STATX = { x64: 332, arm64: 291 } as const;
 const MAP_FAILED = 0xffffffffffffffffn;
 
 /** Seals for {@link addSeals}; the descriptor must be a memfd. */
@@ -43,7 +52,9 @@ const prototypes = {
   fcntl: "int fcntl(int fd, int command, int argument)",
   close: "int close(int fd)",
   mprotect: "int mprotect(void *address, size_t length, int protection)",
-  fdatasync: "int fdatasync(int fd)",
+  msync: "int msync(void *address, size_t length, int flags)",
+  syscall:
+    "int64_t syscall(int64_t number, int64_t fd, const char *path, int64_t flags, int64_t mask, void *buffer)",
   mmap: "void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)",
   socketpair: "int socketpair(int domain, int type, int protocol, void *pair)",
   socket: "int socket(int domain, int type, int protocol)",
@@ -120,11 +131,32 @@ export interface MappedRange {
   readonly buffer: ArrayBuffer;
 }
 
+/**
+ * How a file is shared: `synchronous` is for files on DAX, where a page of the file is there for good before the first
+ * store to it (`EOPNOTSUPP` elsewhere).
+ */
+export type Sharing = "shared" | "synchronous";
+const sharingFlags = { shared: MAP_SHARED, synchronous: MAP_SHARED_VALIDATE | MAP_SYNC } as const;
+
 /** Maps a range of a file, shared. Never unmapped: views of it may outlive anything. At most 4 GiB. */
-export function mapFile(fd: number, offset: number, lengthBytes: number, writable: boolean): MappedRange {
+export function mapFile(
+  fd: number,
+  offset: number,
+  lengthBytes: number,
+  writable: boolean,
+  sharing: Sharing = "shared",
+): MappedRange {
   const protection = writable ? PROT_READ_WRITE : PROT_READ;
-  const address = map(null, lengthBytes, protection, MAP_SHARED, fd, offset);
+  const address = map(null, lengthBytes, protection, sharingFlags[sharing], fd, offset);
   return { address, buffer: koffi.view(address, lengthBytes) };
+}
+
+/** Whether a file is mapped straight from its medium (`STATX_ATTR_DAX`, Linux 5.8). */
+export function isDirectAccess(fd: number): boolean {
+  const buffer = new DataView(new ArrayBuffer(STATX_BYTES));
+  const number = SYS_STATX[process.arch as keyof typeof SYS_STATX];
+  call("syscall", number, fd, "", AT_EMPTY_PATH, 0, new Uint8Array(buffer.buffer));
+  return (buffer.getBigUint64(STATX_ATTRIBUTES_OFFSET, true) & STATX_ATTR_DAX) !== 0n;
 }
 
 /** Changes whether a mapped range can be written; a store to one that can not ends the program. */
@@ -138,8 +170,14 @@ export function remapPrivate(address: bigint, lengthBytes: number, fd: number, o
 }
 
 /** Undoes {@link remapPrivate}. */
-export function remapShared(address: bigint, lengthBytes: number, fd: number, offset: number): void {
-  map(address, lengthBytes, PROT_READ_WRITE, MAP_SHARED | MAP_FIXED, fd, offset);
+export function remapShared(
+  address: bigint,
+  lengthBytes: number,
+  fd: number,
+  offset: number,
+  sharing: Sharing = "shared",
+): void {
+  map(address, lengthBytes, PROT_READ_WRITE, sharingFlags[sharing] | MAP_FIXED, fd, offset);
 }
 
 function map(
@@ -156,9 +194,9 @@ function map(
   return address;
 }
 
-/** Writes what was stored in a file, through mappings too, to its medium. */
-export function syncFile(fd: number): void {
-  call("fdatasync", fd);
+/** Returns when what was stored in a part of a mapped file has reached its medium. */
+export function syncRange(address: bigint, lengthBytes: number): void {
+  call("msync", address, lengthBytes, MS_SYNC);
 }
 
 /** A duplicate of a descriptor, close-on-exec. */
