@@ -156,6 +156,8 @@ export interface ErrorDetails {
   LISTEN_FAILED: { readonly key: string; readonly errno: string };
   /** A `start` function, or the stop function it returned, gave back a promise: freezing is synchronous. */
   HOOK_ASYNC: { readonly hook: "start" | "stop" };
+  /** `detached` was called with something that cannot finish on the old side: pass the response of a request. */
+  DETACH_UNSUPPORTED: Record<never, never>;
   /** Requests were still under way when the time to quiesce was over. The old program goes on. */
   REQUESTS_BUSY: { readonly timeoutMs: number; readonly requests: readonly string[] };
   /** The old program has connections that the next version has no server for. */

@@ -5,9 +5,11 @@ import { HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Listeners } from "./listeners.ts";
 import type { Pair } from "./pair.ts";
+import type { QuiesceHooks } from "./quiesce-hooks.ts";
+import type { MovingConnections } from "./sockets/connections.ts";
+import type { Detached } from "./sockets/detached.ts";
 import type { httpConnectionsState } from "./sockets/records.ts";
 import { descriptorOf, leave } from "./sockets/stream-socket.ts";
-import type { WebSockets } from "./sockets/web-sockets.ts";
 import type { Starters } from "./starters.ts";
 import type { LiveSystem } from "./system.ts";
 
@@ -16,7 +18,9 @@ export interface Parts {
   readonly registry: Registry;
   readonly listeners: Listeners;
   readonly httpRecords: StateOf<typeof httpConnectionsState>;
-  readonly webSockets: WebSockets<object, unknown>[];
+  readonly moving: MovingConnections[];
+  readonly detached: Detached;
+  readonly quiesceHooks: QuiesceHooks;
   readonly starters: Starters;
 }
 
@@ -27,10 +31,14 @@ export interface FreezeRequest {
   readonly quiescedAtNs: bigint;
 }
 
+export type FreezeResult =
+  | { readonly verdict: "COMMITTED"; readonly left: readonly Socket[] }
+  | { readonly verdict: "CANCELLED"; readonly error: ErrorRecord };
+
 /**
  * Hands everything over in one synchronous turn: nothing of the program runs between the save and the verdict.
- * Returns null when the successor has it all and this program has to leave, or else the reason why not: then
- * everything is as it was, and serves.
+ * Returns the connections that were handed over when the successor has it all and this program has to leave, or
+ * else the reason why not: then everything is as it was, and serves.
  *
  *  1. end activities, stop reading      undo: start again, read again
  *  2. save into the memory: PENDING     undo: RUNNING
@@ -43,7 +51,7 @@ export function freeze(
   pair: Pair,
   system: LiveSystem,
   request: FreezeRequest,
-): ErrorRecord | null {
+): FreezeResult {
   let sockets: Socket[] = [];
   const error = attempt(() => {
     const frozenAtNs = system.nowNs();
@@ -66,10 +74,10 @@ export function freeze(
   if (memory.verdicts.decide(request.generation, "CANCELLED") === "COMMITTED") {
     for (const socket of sockets) leave(socket);
     memory.fence();
-    return null;
+    return { verdict: "COMMITTED", left: sockets };
   }
   thaw(parts, memory);
-  return error ?? silence(request.freezeMs);
+  return { verdict: "CANCELLED", error: error ?? silence(request.freezeMs) };
 }
 
 /** The room that is tried first; what a program's state needs is mostly less, or as much as the last time. */
@@ -106,32 +114,27 @@ function attempt(step: () => void): ErrorRecord | null {
 }
 
 /** Stops all reading and returns the connections in the order in which their records are saved. */
-function collectConnections({ listeners, webSockets, httpRecords }: Parts): Socket[] {
+function collectConnections({ listeners, moving, httpRecords }: Parts): Socket[] {
   const sockets: Socket[] = [];
   httpRecords.listeners = [];
-  for (const connections of listeners.http) {
-    connections.stopReading();
-    for (const socket of connections.sockets()) {
+  for (const connections of listeners.servers) {
+    for (const socket of connections.collect()) {
       httpRecords.listeners.push(connections.key);
       sockets.push(socket);
     }
   }
-  for (const server of webSockets) sockets.push(...server.collect());
+  for (const connections of moving) for (const socket of connections.collect()) sockets.push(socket);
   return sockets;
 }
 
-function thaw({ listeners, webSockets, httpRecords, starters }: Parts, memory: PhysicalMemory): void {
+function thaw(parts: Parts, memory: PhysicalMemory): void {
+  const { listeners, moving, httpRecords, starters, quiesceHooks } = parts;
   memory.settle();
   httpRecords.listeners = [];
-  for (const connections of listeners.http) {
-    connections.renewTimeouts();
-    connections.unquiesce();
-  }
-  for (const server of webSockets) {
-    server.renewTimeouts();
-    server.startReading();
-  }
+  for (const connections of listeners.servers) connections.unquiesce();
+  for (const connections of moving) connections.thaw();
   starters.start({ from: "thaw" });
+  quiesceHooks.undo();
 }
 
 function silence(freezeMs: number): ErrorRecord {

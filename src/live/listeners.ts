@@ -3,6 +3,8 @@ import { Server } from "node:http";
 import type { ListenOptions as NodeListenOptions } from "node:net";
 import { KstateError } from "../error/index.ts";
 import type { ListenAddress } from "./protocol.ts";
+import type { ServerConnections } from "./sockets/connections.ts";
+import type { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
 
 /** Where a server listens: a TCP port, or the path of a UNIX socket. */
@@ -18,12 +20,17 @@ export interface ListenOptions {
 
 interface Listener {
   readonly address: ListenAddress;
-  readonly connections: HttpConnections;
+  readonly connections: ServerConnections;
 }
 
 /** The servers of a program, by a key that stays the same from version to version. */
 export class Listeners {
   readonly #listeners = new Map<string, Listener>();
+  readonly #detached: Detached;
+
+  constructor(detached: Detached) {
+    this.#detached = detached;
+  }
 
   /** Takes a server in; it listens with `open`. */
   add(server: Server, options: ListenOptions): void {
@@ -38,14 +45,14 @@ export class Listeners {
         errno: "EADDRINUSE",
       });
     }
-    this.#listeners.set(key, { address, connections: new HttpConnections(key, server) });
+    this.#listeners.set(key, { address, connections: new HttpConnections(key, server, this.#detached) });
   }
 
   addresses(): { key: string; address: ListenAddress }[] {
     return [...this.#listeners].map(([key, { address }]) => ({ key, address }));
   }
 
-  get http(): HttpConnections[] {
+  get servers(): ServerConnections[] {
     return [...this.#listeners.values()].map(({ connections }) => connections);
   }
 

@@ -7,6 +7,9 @@ import type { Parts } from "./freeze.ts";
 import { Listeners, type ListenOptions } from "./listeners.ts";
 import { LiveMemory } from "./live-memory.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment } from "./protocol.ts";
+import { type QuiesceHook, QuiesceHooks } from "./quiesce-hooks.ts";
+import type { MovingConnections } from "./sockets/connections.ts";
+import { assertDetachable, Detached } from "./sockets/detached.ts";
 import { httpConnectionsState } from "./sockets/records.ts";
 import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
 import { Starters, type StartFunction } from "./starters.ts";
@@ -33,11 +36,14 @@ export class LiveUpdate {
   /** @internal */
   constructor(name: string, environment: LiveEnvironment | undefined) {
     this.name = environment?.name ?? name;
+    const detached = new Detached();
     this.#parts = {
       registry: new Registry({ folioAt: (address) => this.#folioAt(address) }),
-      listeners: new Listeners(),
+      listeners: new Listeners(detached),
       httpRecords: { listeners: [] },
-      webSockets: [],
+      moving: [],
+      detached,
+      quiesceHooks: new QuiesceHooks(),
       starters: new Starters(),
     };
     this.#parts.registry.register(httpConnectionsState, this.#parts.httpRecords);
@@ -84,9 +90,34 @@ export class LiveUpdate {
     handlers: WebSocketHandlers<W, State>,
   ): void {
     this.#assertBooting("webSockets");
-    const webSockets = new WebSockets(server, handlers, () => this.#parts.listeners.http);
-    webSockets.register(this.#parts.registry, this.#parts.webSockets.length);
-    this.#parts.webSockets.push(webSockets as unknown as WebSockets<object, unknown>);
+    const webSockets = new WebSockets(server, handlers, () => this.#parts.listeners.servers);
+    this.#move(webSockets);
+  }
+
+  #move(connections: MovingConnections): void {
+    const { moving, registry } = this.#parts;
+    connections.register(registry, moving.filter(({ kind }) => kind === connections.kind).length);
+    moving.push(connections);
+  }
+
+  /**
+   * Lets a response finish in this program after an update has moved everything else: a long download, a report. No
+   * update waits for it. Its handler must not change state any more: what it changes after the freeze is lost.
+   * The response gets `Connection: close`, unless its head has been sent. `DETACH_UNSUPPORTED` for anything else.
+   */
+  detached(response: object): void {
+    assertDetachable(response);
+    this.#parts.detached.mark(response);
+  }
+
+  /**
+   * Registers what releases things that only one program can hold (a lease, a consumer, a job), before the freeze
+   * and while requests are still served; it may be asynchronous. What it returns takes them back if the update is
+   * cancelled. One that takes longer than the time to quiesce refuses the update (`REQUESTS_BUSY`); one that throws,
+   * too (`HOOK_FAILED`).
+   */
+  quiesce(hook: QuiesceHook): void {
+    this.#parts.quiesceHooks.add(hook);
   }
 
   /**

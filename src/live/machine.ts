@@ -32,6 +32,8 @@ export type BrokerEvent =
   | { readonly type: "refused" | "thawed"; readonly error: ErrorRecord }
   | { readonly type: "timeout"; readonly error: ErrorRecord }
   | { readonly type: "oldExited"; readonly error: ErrorRecord }
+  /** The old program has handed over and finishes what stays with it: it has no part in the service any more. */
+  | { readonly type: "oldLeft" }
   | { readonly type: "verdict"; readonly verdict: "COMMITTED" | "CANCELLED" };
 
 export type BrokerEffect =
@@ -58,6 +60,7 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
       return "error" in event ? cancelled(event.error) : [state, []];
     case "handover":
       if (event.type === "serving") return finishing({ figures: event.figures, serving: true, left: false });
+      if (event.type === "oldLeft") return finishing({ figures: null, serving: false, left: true });
       if (!("error" in event)) return [state, []];
       return [{ phase: "deciding", error: event.error, old: oldAfter(event) }, [{ type: "decideCancelled" }]];
     case "deciding":
@@ -117,7 +120,10 @@ function finishing(facts: Omit<Finishing, "phase">): Step<BrokerState, BrokerEff
 /** After the commit: the successor serves and the old program leaves, in either order. */
 function finish(state: Finishing, event: BrokerEvent): Step<BrokerState, BrokerEffect> {
   if (event.type === "successorFailed")
-    return [{ phase: "ended" }, [{ type: "endOld" }, { type: "crashed", error: event.error }]];
+    return [
+      { phase: "ended" },
+      [...(state.left ? [] : [{ type: "endOld" } as const]), { type: "crashed", error: event.error }],
+    ];
   if (event.type === "timeout") {
     // Nobody is ended for being slow after a commit but the program that has nothing left to do.
     const effects: BrokerEffect[] = [{ type: "timer", phase: "finishing" }];
@@ -127,7 +133,7 @@ function finish(state: Finishing, event: BrokerEvent): Step<BrokerState, BrokerE
     ...state,
     figures: event.type === "serving" ? event.figures : state.figures,
     serving: state.serving || event.type === "serving",
-    left: state.left || event.type === "oldExited",
+    left: state.left || event.type === "oldExited" || event.type === "oldLeft",
   };
   if (!next.serving || !next.left) return [next, []];
   return [

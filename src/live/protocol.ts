@@ -24,7 +24,8 @@
  *        2  S opens the verdict word, S → N receive, S → O freeze               N blocks on the pair
  *        3  O quiesces, freezes, saves into the memory, sends descriptors and `frozen` on the pair, blocks
  *        4  N loads, then decides COMMITTED in the verdict word, serves         N → S serving
- *        5  O finds COMMITTED, closes its copies and exits
+ *        5  O finds COMMITTED, closes its copies and exits; with detached responses it says `left` and
+ *           exits when they have finished, whatever happens to the service meanwhile
  * ```
  * Unhappy, before step 4's decision, all end with O serving and N gone:
  * ```
@@ -97,6 +98,8 @@ export type ToSupervisor =
   | { readonly type: "prepared"; readonly versionIds: VersionIds }
   | { readonly type: "refused"; readonly error: ErrorRecord }
   | { readonly type: "thawed"; readonly error: ErrorRecord }
+  /** The old program has handed over and goes on only to finish connections that stay with it. */
+  | { readonly type: "left"; readonly connections: number }
   | { readonly type: "serving"; readonly figures: HandoverFigures | null }
   | { readonly type: "failed"; readonly error: ErrorRecord };
 
@@ -111,6 +114,8 @@ export interface HandoverFigures {
   readonly freedFolios: number;
   readonly httpConnections: number;
   readonly webSockets: number;
+  /** Connections of node:net servers and event streams. */
+  readonly otherConnections: number;
 }
 
 /** The last message of a hand-over on the pair. */
@@ -136,6 +141,7 @@ const members = {
   prepared: ["versionIds"],
   refused: ["error"],
   thawed: ["error"],
+  left: ["connections"],
   serving: ["figures"],
   failed: ["error"],
 } as const satisfies Record<(ToProgram | ToSupervisor)["type"], readonly string[]>;

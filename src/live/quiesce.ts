@@ -1,19 +1,21 @@
 import { KstateError } from "../error/index.ts";
-import type { HttpConnections } from "./sockets/http-connections.ts";
-import type { WebSockets } from "./sockets/web-sockets.ts";
+import type { QuiesceHooks } from "./quiesce-hooks.ts";
+import type { MovingConnections, ServerConnections } from "./sockets/connections.ts";
 
 /** How often a program looks again while nothing tells it to, ms: an inflating WebSocket says nothing. */
 const LOOK_AGAIN_MS = 2;
 
 export interface QuiesceParts {
-  readonly http: readonly HttpConnections[];
-  readonly webSockets: readonly WebSockets<object, unknown>[];
+  readonly servers: readonly ServerConnections[];
+  readonly moving: readonly MovingConnections[];
+  readonly hooks: QuiesceHooks;
 }
 
 /**
  * Brings connections to rest in lanes: only those with a request under way, and those whose last one was slow,
  * are held back; everybody else is served until the moment in which nothing is under way. That moment is
- * looked for at the end of a turn of the loop, when the program's own promises have run.
+ * looked for at the end of a turn of the loop, when the program's own promises have run. The program's hooks run
+ * meanwhile.
  */
 export class Quiesce {
   readonly #parts: QuiesceParts;
@@ -38,7 +40,13 @@ export class Quiesce {
       outcome.busy(requestsBusy(quiesceMs, requests));
     };
     this.#timers = { deadline: setTimeout(late, quiesceMs), again: setInterval(look, LOOK_AGAIN_MS) };
-    for (const server of parts.http) server.quiesce(look);
+    for (const server of parts.servers) server.quiesce(look);
+    const failed = (error: KstateError): void => {
+      if (this.#over) return;
+      this.cancel();
+      outcome.busy(error);
+    };
+    parts.hooks.run().then(look, failed);
     look();
   }
 
@@ -50,14 +58,16 @@ export class Quiesce {
   }
 
   #busy(): string[] {
-    return [...this.#parts.http, ...this.#parts.webSockets].flatMap((part) => part.busy());
+    const { servers, moving, hooks } = this.#parts;
+    return [...servers, ...moving, hooks].flatMap((part) => part.busy());
   }
 
   /** Stops looking; the connections are served on. */
   cancel(): void {
     if (this.#over) return;
     this.#finish();
-    for (const server of this.#parts.http) server.unquiesce();
+    for (const server of this.#parts.servers) server.unquiesce();
+    this.#parts.hooks.undo();
   }
 
   #finish(): void {
@@ -73,7 +83,7 @@ function requestsBusy(timeoutMs: number, requests: readonly string[]): KstateErr
   return new KstateError(
     "REQUESTS_BUSY",
     `cannot freeze: still under way after ${timeoutMs} ms: ${shown || "requests that came anew in every turn"}. ` +
-      "Make them shorter, or give them more time with --quiesce-timeout",
+      "Make them shorter, give them more time with --quiesce-timeout, or let them finish on the old side with live.detached(response)",
     { timeoutMs, requests },
   );
 }

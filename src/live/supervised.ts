@@ -1,8 +1,10 @@
+import type { Socket } from "node:net";
 import { type LockRecord, negotiate, type VersionIds } from "../description/index.ts";
 import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import { openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
 import { ControlLink } from "./control-link.ts";
 import { freeze, type Parts } from "./freeze.ts";
+import { linger, staying } from "./linger.ts";
 import {
   type ProgramEffect,
   type ProgramEvent,
@@ -19,6 +21,7 @@ import {
   type ToProgram,
 } from "./protocol.ts";
 import { Quiesce } from "./quiesce.ts";
+import { WebSockets } from "./sockets/web-sockets.ts";
 import type { StartContext } from "./starters.ts";
 import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
@@ -80,7 +83,7 @@ export class Supervised {
     this.#control.hold(true);
     await this.#bindListeners();
     if (this.#environment.role === "successor")
-      await warmUp(this.#system, "successor", this.#parts.webSockets);
+      await warmUp(this.#system, "successor", webSocketsOf(this.#parts));
     await new Promise<void>((resolve, reject) => {
       this.#serving = { resolve, reject };
       this.#step({ type: "ready" });
@@ -191,7 +194,7 @@ export class Supervised {
       this.#pair = new Pair(this.#system, this.#fetchDescriptor());
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
       this.#parts.registry.prepare("save", this.#versionIds);
-      await warmUp(this.#system, "old", this.#parts.webSockets);
+      await warmUp(this.#system, "old", webSocketsOf(this.#parts));
       this.#control.send({ type: "prepared", versionIds: this.#versionIds });
     } catch (error) {
       this.#closePair();
@@ -200,8 +203,8 @@ export class Supervised {
   }
 
   #quiesce(effect: Extract<ProgramEffect, { type: "quiesce" }>): void {
-    const parts = { http: this.#parts.listeners.http, webSockets: this.#parts.webSockets };
-    const quiesce = new Quiesce(parts, effect.quiesceMs, {
+    const { listeners, moving, quiesceHooks: hooks } = this.#parts;
+    const quiesce = new Quiesce({ servers: listeners.servers, moving, hooks }, effect.quiesceMs, {
       quiet: () => this.#step({ type: "quiet" }),
       busy: (error) => this.#step({ type: "busy", error: toErrorRecord(error) }),
     });
@@ -212,17 +215,31 @@ export class Supervised {
     const { effect } = this.#quiescing!;
     this.#quiescing = undefined;
     const request = { ...effect, versionIds: this.#versionIds };
-    const error = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
-    this.#state = programAfter("freeze", error === null ? "COMMITTED" : "CANCELLED");
-    if (error === null) return this.#system.exit(0);
+    const result = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
+    this.#state = programAfter("freeze", result.verdict);
+    if (result.verdict === "COMMITTED") return this.#leave(result.left);
     this.#closePair();
-    this.#control.send({ type: "thawed", error });
+    this.#control.send({ type: "thawed", error: result.error });
+  }
+
+  /** Ends this program: at once, or when the last connection that stays here has closed. */
+  #leave(left: readonly Socket[]): void {
+    const connections = staying(this.#parts.listeners).length;
+    const exit = (): void => this.#system.exit(0);
+    if (connections === 0) return exit();
+    this.#closePair();
+    this.#control.send({ type: "left", connections });
+    linger(this.#parts.listeners, left, exit);
   }
 
   #closePair(): void {
     this.#pair?.close();
     this.#pair = undefined;
   }
+}
+
+function webSocketsOf({ moving }: Parts): WebSockets<object, unknown>[] {
+  return moving.filter((connections) => connections instanceof WebSockets);
 }
 
 /** What the supervisor reads from the channel when this program has ended. */

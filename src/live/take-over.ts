@@ -4,6 +4,7 @@ import { HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Parts } from "./freeze.ts";
 import type { Pair } from "./pair.ts";
 import type { HandoverFigures } from "./protocol.ts";
+import type { MovingConnections } from "./sockets/connections.ts";
 import { adopt } from "./sockets/stream-socket.ts";
 import type { LiveSystem } from "./system.ts";
 
@@ -29,6 +30,7 @@ export function takeOver(
     const stream = handedOver(memory, generation);
     const streamBytes = stream.length;
     const { carried } = parts.registry.load(stream, { undo: false }); // the process is the undo
+    const webSockets = countLoaded(parts, "webSockets");
     const sockets = adoptConnections(parts, descriptors);
     if (memory.verdicts.decide(generation, "COMMITTED") === "CANCELLED") {
       throw new KstateError("UPDATE_CANCELLED", "cannot take over: the update was cancelled meanwhile", {
@@ -39,7 +41,7 @@ export function takeOver(
     memory.own();
     const begin = (): HandoverFigures => {
       const httpConnections = beginHttp(parts, sockets);
-      for (const server of parts.webSockets) server.begin();
+      for (const connections of parts.moving) connections.begin();
       const nowNs = system.nowNs();
       memory.settle();
       // What is carried for a later version may have folios that only that version knows.
@@ -50,7 +52,8 @@ export function takeOver(
         streamBytes,
         freedFolios,
         httpConnections,
-        webSockets: sockets.length - httpConnections,
+        webSockets,
+        otherConnections: sockets.length - httpConnections - webSockets,
       };
     };
     return { verdict: "COMMITTED", begin };
@@ -75,36 +78,42 @@ function handedOver(memory: PhysicalMemory, generation: number): Uint8Array {
 
 /** Puts a paused socket around every descriptor, and refuses those that no server here is for. */
 function adoptConnections(
-  { listeners, webSockets, httpRecords }: Parts,
+  { listeners, moving, httpRecords }: Parts,
   descriptors: readonly number[],
 ): Socket[] {
-  const servers = new Map(listeners.http.map((server) => [server.key, server]));
+  const servers = new Map(listeners.servers.map((server) => [server.key, server]));
   const known = httpRecords.listeners.filter((key) => servers.has(key)).length;
-  const claimed = known + webSockets.reduce((sum, server) => sum + server.loaded, 0);
+  const claimed = known + moving.reduce((sum, { loaded }) => sum + loaded, 0);
   if (claimed !== descriptors.length) {
     throw new KstateError(
       "CONNECTIONS_UNCLAIMED",
       `cannot take over ${descriptors.length} connections: this version has servers for ${claimed} of them; ` +
-        "listen on the same addresses and hand in the same WebSocket servers as the version before",
+        "listen on the same addresses and hand in the same servers to `webSockets` and `connections` as the version before",
       { connections: descriptors.length, claimed },
     );
   }
   const sockets = descriptors.map(adopt);
   let at = httpRecords.listeners.length;
-  for (const server of webSockets) {
-    const end = at + server.loaded;
-    server.revive(sockets.slice(at, end));
+  for (const connections of moving) {
+    const end = at + connections.loaded;
+    connections.revive(sockets.slice(at, end));
     at = end;
   }
   return sockets;
 }
 
 function beginHttp({ listeners, httpRecords }: Parts, sockets: readonly Socket[]): number {
-  const servers = new Map(listeners.http.map((server) => [server.key, server]));
+  const servers = new Map(listeners.servers.map((server) => [server.key, server]));
   const keys = httpRecords.listeners;
   httpRecords.listeners = [];
   for (const [index, key] of keys.entries()) servers.get(key)!.adopt(sockets[index]!);
   return keys.length;
+}
+
+function countLoaded({ moving }: Parts, kind: MovingConnections["kind"]): number {
+  return moving
+    .filter((connections) => connections.kind === kind)
+    .reduce((sum, { loaded }) => sum + loaded, 0);
 }
 
 function milliseconds(nanoseconds: bigint): number {

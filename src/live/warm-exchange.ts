@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { streamPair } from "../memory/index.ts";
+import { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
 import type { WebSocketRecord } from "./sockets/records.ts";
 import { adopt } from "./sockets/stream-socket.ts";
@@ -43,7 +44,7 @@ async function warmRequests(signal: AbortSignal): Promise<void> {
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ length }));
   });
-  const connections = new HttpConnections("warm-up", server);
+  const connections = new HttpConnections("warm-up", server, new Detached());
   await exchange((socket) => connections.adopt(socket), requests, signal);
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
 import { AF, closeDescriptor, createSocket, socketPair } from "../memory/index.ts";
+import { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
 import type { WebSocketRecord } from "./sockets/records.ts";
 import { adopt } from "./sockets/stream-socket.ts";
@@ -54,7 +55,7 @@ const emptyRecord: WebSocketRecord = {
 
 /** Takes over connections that were never connected, by a server that never listens. */
 function warmAdoption(webSockets: readonly WebSockets<object, unknown>[]): { step(): void; end(): void } {
-  const connections = new HttpConnections("warm-up", createServer());
+  const connections = new HttpConnections("warm-up", createServer(), new Detached());
   const sockets: Socket[] = [];
   return {
     step: () => {

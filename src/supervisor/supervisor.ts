@@ -41,6 +41,8 @@ export class Supervisor {
   #generation = 0;
   #programs = 0;
   #stopping: (() => void)[] | undefined;
+  /** Programs that have handed over and finish what stays with them. */
+  readonly #leaving = new Set<Program>();
 
   constructor(options: SupervisorOptions, system: SupervisorSystem) {
     this.#options = options;
@@ -97,6 +99,7 @@ export class Supervisor {
 
   #exited(program: Program, error: ErrorRecord): void {
     const update = this.#update;
+    this.#leaving.delete(program);
     if (program === update?.successor) update.successorExited(error);
     else if (program === this.#current) {
       if (update !== undefined) update.oldExited(error);
@@ -186,6 +189,7 @@ export class Supervisor {
       return;
     }
     this.#current = update.successor;
+    if (!old.exited) this.#leaving.add(old);
     this.#listening.keep(this.#current.listeners);
     this.#previous = old.command;
     if (outcome.outcome === "committed")
@@ -231,7 +235,9 @@ export class Supervisor {
       if (this.#stopping === undefined) this.#stopping = [resolve];
       else this.#stopping.push(resolve);
     });
-    const programs = [this.#update?.successor, this.#current].filter((program) => program !== undefined);
+    const programs = [this.#update?.successor, this.#current, ...this.#leaving].filter(
+      (program) => program !== undefined,
+    );
     for (const program of programs) program.kill("SIGTERM");
     setTimeout(() => {
       for (const program of programs) program.kill("SIGKILL");

@@ -73,6 +73,7 @@ export class Update {
       this.#versionIds = message.versionIds;
       this.#feed({ type: "prepared" });
     }
+    if (message.type === "left") this.#feed({ type: "oldLeft" });
     if (message.type === "refused" || message.type === "thawed")
       this.#feed({ type: message.type, error: message.error });
   }

@@ -45,6 +45,23 @@ test("an update commits when the successor serves and the old program has left, 
   ]);
 });
 
+test("a program that has left finishes what stays with it, and is not ended by what happens to the service", () => {
+  const serving: BrokerEvent = { type: "serving", figures: null };
+  const left: BrokerEvent = { type: "oldLeft" };
+  for (const order of [
+    [serving, left],
+    [left, serving],
+  ]) {
+    assert.deepEqual(broker(...untilHandover, ...order).effects, ["prepare", "handOver", "committed"]);
+  }
+  const crash: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
+  assert.deepEqual(broker(...untilHandover, left, crash).effects, [
+    "prepare",
+    "handOver",
+    "crashed PROGRAM_EXITED",
+  ]);
+});
+
 test("whatever fails before the hand-over ends the successor and nothing else", () => {
   const failures: BrokerEvent[] = [
     { type: "successorFailed", error: error("PROGRAM_THREW") },

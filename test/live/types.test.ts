@@ -52,6 +52,15 @@ test("servers whose connections cannot move are refused with the way out", () =>
   assert.throws(() => listen(createServer(), { port: 70_000 }), /give either a port/);
 });
 
+test("what cannot finish on the old side is refused with what to pass", () => {
+  for (const subject of [null, {}, createServer()]) {
+    assert.throws(
+      () => live.detached(subject as object),
+      (error) => isKstateError(error, "DETACH_UNSUPPORTED") && /reply\.raw/.test(error.message),
+    );
+  }
+});
+
 test("WebSocket servers that cannot move are refused with the way out", () => {
   const handlers = { state, open: () => ({ sent: 0 }), attach: () => {} };
   for (const [options, message] of [

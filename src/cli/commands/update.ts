@@ -33,6 +33,7 @@ function describe({ pid, command, figures, totalMs }: UpdateResult): string {
     figures === null
       ? ""
       : `\n  blackout ${figures.blackoutMs.toFixed(1)} ms, quiesce ${figures.quiesceMs.toFixed(1)} ms, ` +
-        `state ${figures.streamBytes} bytes, ${figures.httpConnections} HTTP connections, ${figures.webSockets} WebSockets`;
+        `state ${figures.streamBytes} bytes, ${figures.httpConnections} HTTP connections, ${figures.webSockets} WebSockets` +
+        (figures.otherConnections > 0 ? `, ${figures.otherConnections} other connections` : "");
   return `updated in ${(totalMs / 1000).toFixed(2)} s: ${pid} serves: ${command.join(" ")}${moved}`;
 }

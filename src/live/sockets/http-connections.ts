@@ -1,7 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import type { Server as NetServer, Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import { isDrained, startReading, stopReading } from "./stream-socket.ts";
+import type { ServerConnections } from "./connections.ts";
+import type { Detached } from "./detached.ts";
+import { isDrained, renewTimeout, startReading, stopReading } from "./stream-socket.ts";
 
 /** A connection whose last request took longer is held back while quiescing; the others are served on. */
 const SLOW_MS = 5;
@@ -11,14 +13,16 @@ interface Connection {
   slow: boolean;
   /** From another program: its keep-alive time-out is ours to end when its first request comes. */
   moved: boolean;
+  /** Not sent whole; several when the client sends requests ahead. */
+  readonly responses: Set<ServerResponse>;
 }
 
 /** Node's own members that tell whether a connection is between two requests. */
 interface HttpSocket extends Socket {
   readonly parser: object | null;
   readonly _httpMessage: (ServerResponse & { readonly req: IncomingMessage }) | null;
-  server: Server | null;
-  _server: Server | null;
+  server: NetServer | null;
+  _server: NetServer | null;
 }
 
 interface ConnectionsList {
@@ -26,22 +30,24 @@ interface ConnectionsList {
 }
 
 /** The HTTP connections of one server: which are between requests, holding them back, and taking over others'. */
-export class HttpConnections {
+export class HttpConnections implements ServerConnections {
   readonly key: string;
   readonly server: Server;
   readonly #connections = new Map<Socket, Connection>();
   readonly #held = new Set<Socket>();
+  readonly #detached: Detached;
   #quiescing: (() => void) | undefined;
 
-  constructor(key: string, server: Server) {
+  constructor(key: string, server: Server, detached: Detached) {
     this.key = key;
     this.server = server;
+    this.#detached = detached;
     server.on("connection", (socket: Socket) => this.#track(socket));
     server.prependListener("request", (request, response) => this.#begin(request, response));
   }
 
   #track(socket: Socket): void {
-    this.#connections.set(socket, { startedAt: 0, slow: false, moved: false });
+    this.#connections.set(socket, { startedAt: 0, slow: false, moved: false, responses: new Set() });
     socket.once("close", () => {
       this.release(socket);
       this.#quiescing?.();
@@ -52,12 +58,14 @@ export class HttpConnections {
     const connection = this.#connections.get(socket);
     if (connection === undefined) return;
     connection.startedAt = performance.now();
+    connection.responses.add(response);
     if (connection.moved) {
       connection.moved = false;
       socket.setTimeout(this.server.timeout);
     }
     // Synchronously: in a later turn a client in a closed loop has its next request through.
     response.once("close", () => {
+      connection.responses.delete(response);
       connection.slow = performance.now() - connection.startedAt > SLOW_MS;
       if (this.#quiescing === undefined) return;
       if (connection.slow || this.#held.has(socket)) this.#holdAtRest(socket);
@@ -76,7 +84,6 @@ export class HttpConnections {
     stopReading(socket);
   }
 
-  /** Begins to hold connections back; `changed` is called whenever one may have come to rest. */
   quiesce(changed: () => void): void {
     this.#quiescing = changed;
     const idle = this.#idle();
@@ -85,19 +92,22 @@ export class HttpConnections {
     }
   }
 
-  /** Undoes {@link quiesce} and {@link stopReading}. */
   unquiesce(): void {
     this.#quiescing = undefined;
     this.#held.clear();
-    for (const socket of this.#connections.keys()) startReading(socket);
+    for (const socket of this.#connections.keys()) {
+      renewTimeout(socket);
+      startReading(socket);
+    }
   }
 
-  /** What is under way, for people; the connections of it are held back as soon as they rest. */
+  /** The connections of what is under way are held back as soon as they rest. */
   busy(): string[] {
     const idle = this.#idle();
     const found: string[] = [];
-    for (const socket of this.#connections.keys()) {
-      const what = describeActivity(socket as HttpSocket, idle);
+    for (const [socket, { responses }] of this.#connections) {
+      if (this.#stays(responses)) continue;
+      const what = describeActivity(socket as HttpSocket, responses, idle);
       if (what === undefined) continue;
       found.push(what);
       this.#held.add(socket);
@@ -113,31 +123,48 @@ export class HttpConnections {
     return new Set(list?.idle().map(({ socket }) => socket));
   }
 
-  stopReading(): void {
-    for (const socket of this.#connections.keys()) stopReading(socket);
+  /** Whether everything that is under way on a connection may finish on the old side. */
+  #stays(responses: ReadonlySet<ServerResponse>): boolean {
+    return responses.size > 0 && [...responses].every((response) => this.#detached.has(response));
   }
 
-  /** All connections; only when nothing is {@link busy}. */
-  sockets(): Socket[] {
-    return [...this.#connections.keys()];
+  collect(): Socket[] {
+    const moving: Socket[] = [];
+    for (const [socket, { responses }] of this.#connections) {
+      if (this.#stays(responses)) continue;
+      stopReading(socket);
+      moving.push(socket);
+    }
+    return moving;
+  }
+
+  staying(): Socket[] {
+    return [...this.#connections]
+      .filter(([, { responses }]) => this.#stays(responses))
+      .map(([socket]) => socket);
+  }
+
+  /** No request comes after those: nobody here would have the state for it. */
+  finish(): void {
+    for (const [socket, { responses }] of this.#connections) {
+      if (!this.#stays(responses)) continue;
+      const end = (): void => {
+        if (responses.size === 0) socket.destroySoon();
+      };
+      for (const response of responses) response.once("close", end);
+      startReading(socket);
+    }
   }
 
   has(socket: Socket): boolean {
     return this.#connections.has(socket);
   }
 
-  /** Forgets a connection: it has closed, or it is a WebSocket now. */
   release(socket: Socket): void {
     this.#connections.delete(socket);
     this.#held.delete(socket);
   }
 
-  /** Starts every time-out again: timers run before I/O, and those that passed during the freeze would close. */
-  renewTimeouts(): void {
-    for (const socket of this.#connections.keys()) renewTimeout(socket);
-  }
-
-  /** Serves a connection that came from another program, paused until now. */
   adopt(socket: Socket): void {
     count(this.server, socket);
     this.server.emit("connection", socket);
@@ -148,23 +175,22 @@ export class HttpConnections {
   }
 }
 
-/** Starts a socket's idle time-out again. */
-export function renewTimeout(socket: Socket): void {
-  if (socket.timeout !== undefined && socket.timeout > 0) socket.setTimeout(socket.timeout);
-}
-
 /** Makes a socket one of a server's, as if the server had accepted it. */
-export function count(server: Server, socket: Socket): void {
+export function count(server: NetServer, socket: Socket): void {
   const internals = socket as HttpSocket;
   internals.server = server;
   internals._server = server;
   (server as unknown as { _connections: number })._connections += 1;
 }
 
-function describeActivity(socket: HttpSocket, idle: ReadonlySet<Socket>): string | undefined {
+function describeActivity(
+  socket: HttpSocket,
+  responses: ReadonlySet<ServerResponse>,
+  idle: ReadonlySet<Socket>,
+): string | undefined {
   const from = `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? "?"}`;
   if (socket.destroyed) return `closing connection of ${from}`;
-  const request = socket._httpMessage?.req;
+  const request = (socket._httpMessage ?? [...responses][0])?.req;
   if (request !== undefined) return `${request.method} ${request.url}`;
   if (socket.parser === null) return `upgraded connection of ${from}`;
   if (socket.bytesRead > 0 && !idle.has(socket)) return `request of ${from} that has not arrived whole`;

@@ -1,5 +1,5 @@
 /** The few members of Node's own socket objects that moving a connection needs, all in one place. */
-import { Socket } from "node:net";
+import { type Server, Socket } from "node:net";
 
 interface Handle {
   readonly fd: number;
@@ -44,9 +44,25 @@ export function startReading(socket: Socket): void {
   if (!socket.isPaused()) internals(socket)._handle?.readStart();
 }
 
+/** Starts a socket's idle time-out again: timers run before I/O, and one that passed during a freeze would close. */
+export function renewTimeout(socket: Socket): void {
+  if (socket.timeout !== undefined && socket.timeout > 0) socket.setTimeout(socket.timeout);
+}
+
 /** Closes the descriptor without a word to the other side: another process holds the connection. */
 export function leave(socket: Socket): void {
   internals(socket)._handle?.close();
+}
+
+/** Keeps code that still knows a connection which was {@link leave | left} from noticing: writes go nowhere. */
+export function silence(socket: Socket): void {
+  internals(socket)._writeGeneric = () => {};
+  socket.setTimeout(0);
+}
+
+/** Closes a server's listening descriptor; connections and `close` listeners are left alone. */
+export function stopAccepting(server: Server): void {
+  (server as unknown as { _handle: Handle | null })._handle?.close();
 }
 
 /** A paused socket around a descriptor that came from another process. */

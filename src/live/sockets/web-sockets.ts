@@ -3,9 +3,10 @@ import type { Socket } from "node:net";
 import { crc32 } from "node:zlib";
 import { type Description, defineState, list, struct } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
-import { count, type HttpConnections, renewTimeout } from "./http-connections.ts";
+import type { MovingConnections, ServerConnections } from "./connections.ts";
+import { count } from "./http-connections.ts";
 import { type WebSocketRecord, webSocketsState } from "./records.ts";
-import { startReading, stopReading, watchWrites } from "./stream-socket.ts";
+import { renewTimeout, startReading, stopReading, watchWrites } from "./stream-socket.ts";
 import {
   assertMovable,
   continueSending,
@@ -39,10 +40,11 @@ interface Member<S> {
 const MAX_WEB_SOCKETS = 1_000_000;
 
 /** The WebSockets of one server: their states, and taking over those of the previous program. */
-export class WebSockets<W extends object, S> {
+export class WebSockets<W extends object, S> implements MovingConnections {
+  readonly kind = "webSockets";
   readonly #server: WebSocketServerLike<W>;
   readonly #handlers: WebSocketHandlers<W, S>;
-  readonly #httpServers: () => readonly HttpConnections[];
+  readonly #servers: () => readonly ServerConnections[];
   readonly #members = new Map<W, Member<S>>();
   /** What is saved and loaded, filled for the freeze: one record and one state for each descriptor, in order. */
   readonly #records: { sockets: WebSocketRecord[] } = { sockets: [] };
@@ -54,16 +56,15 @@ export class WebSockets<W extends object, S> {
   constructor(
     server: WebSocketServerLike<W>,
     handlers: WebSocketHandlers<W, S>,
-    httpServers: () => readonly HttpConnections[],
+    servers: () => readonly ServerConnections[],
   ) {
     assertMovable(server);
     this.#server = server;
     this.#handlers = handlers;
-    this.#httpServers = httpServers;
+    this.#servers = servers;
     server.on("connection", (webSocket: W, request: IncomingMessage) => this.#open(webSocket, request));
   }
 
-  /** Registers the records and the states as instance `number`. */
   register(registry: Registry, number: number): void {
     registry.register(webSocketsState, this.#records, number);
     registry.register(statesOf(this.#handlers.state), this.#states, number);
@@ -71,7 +72,7 @@ export class WebSockets<W extends object, S> {
 
   #open(webSocket: W, request: IncomingMessage): void {
     const socket = socketOf(webSocket)!;
-    const listener = this.#httpServers().find((server) => server.has(socket));
+    const listener = this.#servers().find((server) => server.has(socket));
     listener?.release(socket);
     const state = this.#handlers.open(request);
     this.#join(webSocket, socket, { state, listener: listener?.key ?? "" });
@@ -95,34 +96,26 @@ export class WebSockets<W extends object, S> {
     return webSocket;
   }
 
-  /** What keeps the freeze waiting, for people. */
   busy(): string[] {
     return [...this.#members.keys()]
       .filter(isInMotion)
       .map(() => "WebSocket with a message or a close under way");
   }
 
-  stopReading(): void {
-    for (const socket of this.#sockets()) stopReading(socket);
-  }
-
-  /** Undoes {@link stopReading} and {@link collect}. */
-  startReading(): void {
+  thaw(): void {
     for (const [socket, bytes] of this.#takenOut) socket.unshift(bytes);
     this.#takenOut.clear();
     this.#clearRecords();
-    for (const socket of this.#sockets()) startReading(socket);
-  }
-
-  renewTimeouts(): void {
-    for (const socket of this.#sockets()) renewTimeout(socket);
+    for (const socket of this.#sockets()) {
+      renewTimeout(socket);
+      startReading(socket);
+    }
   }
 
   #sockets(): Socket[] {
     return [...this.#members.keys()].map(socketOf).filter((socket) => socket !== null);
   }
 
-  /** Fills the records for saving and returns the connections in their order. Only when nothing is {@link busy}. */
   collect(): Socket[] {
     this.#clearRecords();
     const sockets: Socket[] = [];
@@ -143,12 +136,10 @@ export class WebSockets<W extends object, S> {
     this.#states.states = [];
   }
 
-  /** How many connections the loaded records are for. */
   get loaded(): number {
     return this.#records.sockets.length;
   }
 
-  /** Builds a WebSocket around each connection of the loaded records. Nothing is read or sent yet. */
   revive(sockets: readonly Socket[]): void {
     this.#revived = this.#records.sockets.map((record, index) => {
       const socket = sockets[index]!;
@@ -158,10 +149,9 @@ export class WebSockets<W extends object, S> {
     this.#clearRecords();
   }
 
-  /** Hands the revived WebSockets to the program and lets them read and send. Only after the commit. */
   begin(): void {
     for (const { webSocket, socket, record, state } of this.#revived) {
-      const server = this.#httpServers().find(({ key }) => key === record.listener);
+      const server = this.#servers().find(({ key }) => key === record.listener);
       if (server !== undefined) count(server.server, socket);
       this.#join(webSocket, socket, { state, listener: record.listener });
       this.#handlers.attach(webSocket, state, { moved: true });

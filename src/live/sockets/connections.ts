@@ -1,0 +1,44 @@
+import type { Server, Socket } from "node:net";
+import type { Registry } from "../../registry/index.ts";
+
+/** The connections of one listening server, through an update. */
+export interface ServerConnections {
+  readonly key: string;
+  readonly server: Server;
+  has(socket: Socket): boolean;
+  /** Forgets a connection: it has closed, or something else moves it. */
+  release(socket: Socket): void;
+  /** Begins to hold connections back; `changed` is called whenever one may have come to rest. */
+  quiesce(changed: () => void): void;
+  /** Undoes {@link quiesce} and {@link collect}, and starts every time-out again. */
+  unquiesce(): void;
+  /** What keeps the freeze waiting, for people. */
+  busy(): string[];
+  /** Stops reading the connections that move with nothing but their listener's key, and returns them. */
+  collect(): Socket[];
+  /** Serves a connection that came from another program, paused until now. */
+  adopt(socket: Socket): void;
+  /** The connections that stay with the old program after the commit, until they close. */
+  staying(): Socket[];
+  /** Goes on with those that stay, after the commit. */
+  finish(): void;
+}
+
+/** Connections that move with what is known of them: a record and the program's own state for each. */
+export interface MovingConnections {
+  readonly kind: "webSockets" | "connections";
+  /** Registers records and states as instance `number`. */
+  register(registry: Registry, number: number): void;
+  /** What keeps the freeze waiting, for people. */
+  busy(): string[];
+  /** Stops reading, fills the records for saving and returns the connections in their order. Only if not busy. */
+  collect(): Socket[];
+  /** Undoes {@link collect}, and starts every time-out again. */
+  thaw(): void;
+  /** How many connections the loaded records are for. */
+  readonly loaded: number;
+  /** Takes the connections of the loaded records in. Nothing is read or sent yet. */
+  revive(sockets: readonly Socket[]): void;
+  /** Hands them to the program and lets them read and send. Only after the commit. */
+  begin(): void;
+}

@@ -1,0 +1,34 @@
+import type { ServerResponse } from "node:http";
+import { Socket } from "node:net";
+import { KstateError } from "../../error/index.ts";
+
+/** What the program has allowed to finish on the old side: no freeze waits for it. */
+export class Detached {
+  readonly #marked = new WeakSet<object>();
+
+  /** Marks a response, a connection of a `node:net` server, or a stream of `node:http2`. */
+  mark(subject: object): void {
+    this.#marked.add(subject);
+    // Its connection has an end with this program: the client has to know before it sends another request.
+    if (isHttpResponse(subject) && !subject.headersSent) subject.setHeader("Connection", "close");
+  }
+
+  has(subject: object): boolean {
+    return this.#marked.has(subject);
+  }
+}
+
+function isHttpResponse(subject: object): subject is ServerResponse {
+  return "writeHead" in subject && !("stream" in subject);
+}
+
+/** Throws `DETACH_UNSUPPORTED` for what cannot finish on the old side. */
+export function assertDetachable(subject: unknown): asserts subject is object {
+  const isObject = typeof subject === "object" && subject !== null;
+  if (isObject && (subject instanceof Socket || "writeHead" in subject || "pushAllowed" in subject)) return;
+  throw new KstateError(
+    "DETACH_UNSUPPORTED",
+    "cannot detach this: pass the response of a request (in Fastify `reply.raw`), or a socket of a node:net server",
+    {},
+  );
+}

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { RawStream } from "../support/raw-stream.js";
+import { Service } from "../support/service.js";
+
+const request = (method: string, path: string, headers = ""): string =>
+  `${method} ${path} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`;
+
+/** A program tells nobody but its supervisor that it has ended. */
+async function ended(pid: number): Promise<void> {
+  for (;;) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await setTimeout(10);
+  }
+}
+
+async function download(t: TestContext, service: Service, detach: string): Promise<RawStream> {
+  const client = await RawStream.open(t, service.port);
+  client.socket.write(request("GET", `/download?detach=${detach}`));
+  await client.take(/begin \d+/);
+  return client;
+}
+
+for (const detach of ["first", "later"]) {
+  test(`a response that is detached ${detach} finishes on the old side, and everything else has moved`, async (t) => {
+    const service = await Service.start(t, "transfers");
+    const before = await service.get("/");
+    const client = await download(t, service, detach);
+    const { status, stderr } = await service.update();
+    assert.equal(status, 0, stderr);
+    const after = await service.get("/");
+    assert.notEqual(after.body.pid, before.body.pid);
+    assert.equal(after.connection, before.connection);
+    const old = Number(before.body.pid);
+    process.kill(old, "SIGUSR2");
+    await client.take(/ end\r\n0\r\n\r\n$/);
+    await client.end();
+    await ended(old);
+    assert.equal((await service.get("/")).body.pid, after.body.pid);
+  });
+}
+
+test("two updates pass while a response of the first version goes on", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const old = Number((await service.get("/")).body.pid);
+  const client = await download(t, service, "first");
+  assert.equal((await service.update()).status, 0);
+  assert.equal((await service.kstate("rollback")).status, 0);
+  process.kill(old, "SIGUSR2");
+  await client.take(/ end\r\n0\r\n\r\n$/);
+  await ended(old);
+});
+
+test("a program that finishes responses ends with its service", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const old = Number((await service.get("/")).body.pid);
+  const client = await download(t, service, "first");
+  assert.equal((await service.update()).status, 0);
+  assert.equal((await service.kstate("stop")).status, 0);
+  await ended(old);
+  await client.end();
+});
+
+test("a detached upload goes on where it is; its client's later bytes are read by the old side", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const client = await RawStream.open(t, service.port);
+  client.socket.write(`${request("POST", "/upload?detach=first", "Content-Length: 10\r\n")}12345`);
+  await client.take(/so far/);
+  assert.equal((await service.update()).status, 0);
+  client.socket.write("67890");
+  await client.take(/ 10\r\n0\r\n\r\n$/);
+});
+
+test("a detached response outlives a cancelled update", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const { body } = await service.get("/");
+  const client = await download(t, service, "first");
+  assert.equal((await service.update({ MODE: "throw-on-load" })).status, 1);
+  process.kill(Number(body.pid), "SIGUSR2");
+  await client.take(/ end\r\n0\r\n\r\n$/);
+  assert.equal((await service.get("/")).body.pid, body.pid);
+});
+
+test("a download that nobody detached refuses the update by its method and URL, and goes on", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const { body } = await service.get("/");
+  const client = await download(t, service, "no");
+  const { status, stderr } = await service.update({}, "--quiesce-timeout", "100");
+  assert.equal(status, 1);
+  assert.match(stderr, /GET \/download\?detach=no.*live\.detached\(response\).*\[REQUESTS_BUSY\]/s);
+  process.kill(Number(body.pid), "SIGUSR2");
+  await client.take(/ end\r\n0\r\n\r\n$/);
+  assert.equal((await service.update()).status, 0);
+});
+
+test("an upload that nobody detached is waited for, and moves when it is whole", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const client = await RawStream.open(t, service.port);
+  client.socket.write(`${request("POST", "/upload", "Content-Length: 10\r\n")}12345`);
+  await client.take(/so far/);
+  const refused = await service.update({}, "--quiesce-timeout", "100");
+  assert.match(refused.stderr, /POST \/upload.*\[REQUESTS_BUSY\]/s);
+  const update = service.startUpdate("--quiesce-timeout", "60000");
+  await update.saw(/quiescing/);
+  client.socket.write("67890");
+  await client.take(/ 10\r\n0\r\n\r\n$/);
+  assert.equal(await update.closed(), 0);
+  client.socket.write(request("GET", "/"));
+  await client.take(/"uploaded":10/);
+});
+
+test("a request whose head has not arrived whole is named by its client", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const client = await RawStream.open(t, service.port);
+  client.socket.write("GET / HT");
+  await service.get("/");
+  const { stderr } = await service.update({}, "--quiesce-timeout", "100");
+  assert.match(
+    stderr,
+    new RegExp(`request of 127.0.0.1:${client.socket.localPort} that has not arrived whole`),
+  );
+});
+
+test("a quiesce hook runs before the freeze, while requests are answered", async (t) => {
+  const service = await Service.start(t, "transfers", { env: { HOOK: "wait" } });
+  const { body } = await service.get("/");
+  const update = service.startUpdate("--quiesce-timeout", "60000");
+  await update.saw(/quiescing/);
+  assert.equal((await service.get("/hook")).body.pid, body.pid);
+  assert.equal(await update.closed(), 0);
+  assert.notEqual((await service.get("/")).body.pid, body.pid);
+});
+
+test("a quiesce hook is undone when the update is cancelled, and runs again with the next one", async (t) => {
+  const service = await Service.start(t, "transfers", { env: { HOOK: "ok" } });
+  assert.equal((await service.update({ MODE: "throw-on-load" })).status, 1);
+  const { body } = await service.get("/");
+  assert.deepEqual([body.taken, body.runs, body.undone], [true, 1, 1]);
+  assert.equal((await service.update()).status, 0);
+});
+
+for (const [HOOK, message] of [
+  ["throw", /a hook given to quiesce\(\) threw: the lease is stuck.*\[HOOK_FAILED\]/s],
+  ["hang", /still under way after 200 ms: quiesce hook releaseLease.*\[REQUESTS_BUSY\]/s],
+] as const) {
+  test(`a quiesce hook that does ${HOOK} refuses the update, and the old version goes on`, async (t) => {
+    const service = await Service.start(t, "transfers", { env: { HOOK } });
+    const { body } = await service.get("/");
+    const { status, stderr } = await service.update({ HOOK: "" }, "--quiesce-timeout", "200");
+    assert.equal(status, 1);
+    assert.match(stderr, message);
+    const after = await service.get("/");
+    assert.deepEqual([after.body.pid, after.body.taken], [body.pid, true]);
+  });
+}
