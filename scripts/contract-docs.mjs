@@ -13,6 +13,11 @@ export const contracts = [
     target: "docs/reference/collections-layout.md",
   },
   {
+    title: "The image of a suspended service",
+    source: "src/carrier/format.ts",
+    target: "docs/reference/image-format.md",
+  },
+  {
     title: "The protocol of an update",
     source: "src/live/protocol.ts",
     target: "docs/reference/protocol.md",

@@ -135,6 +135,14 @@ export interface ErrorDetails {
   MEMORY_FULL: { readonly bytes: number; readonly limit: string };
   /** The file is not on DAX (a file system mounted with `dax` on persistent memory). Use one that is, or ask for `relaxed`. */
   DAX_UNSUPPORTED: { readonly path: string };
+  /** Nothing waits there to be resumed. Look at the path or the session's name, or start the service afresh. */
+  NOTHING_SUSPENDED: { readonly carrier: string };
+  /** What was suspended is damaged, was cut, or was never finished: `problem` says how, at `offset`. Take another copy. */
+  IMAGE_INVALID: { readonly carrier: string; readonly offset: number; readonly problem: string };
+  /** The state was resumed before, so the service has moved on since. Say that it is wanted all the same (`--stale-ok`). */
+  STALE: { readonly carrier: string; readonly problem: string };
+  /** The state could not be kept there or taken from there: `problem` says why and what to do. A service that was to be suspended goes on. */
+  CARRIER_FAILED: { readonly carrier: string; readonly problem: string };
   /** A folio is used that is not there: freed, restored twice, or viewed beyond its end. */
   FOLIO_INVALID: { readonly address: number };
   /**

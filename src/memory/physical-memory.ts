@@ -11,6 +11,7 @@ import {
   MAX_ORDER,
   type MemoryState,
   PAGE_SIZE,
+  SUPERBLOCK_COPIES,
   VERDICT_ADDRESS,
   VERDICT_COUNT,
   WINDOW_BYTES,
@@ -101,6 +102,56 @@ export class PhysicalMemory {
     return memory;
   }
 
+  /**
+   * Maps a new back end and fills it with the memory that somebody carried here: `fill` is given the bytes of every
+   * range that it asks for, in any order, the superblocks' too. Everything preserved has its pages then. Nobody owns
+   * the memory until `own`. `MEMORY_INVALID` when what came is not ours.
+   */
+  static restore(
+    backEnd: BackEnd,
+    fill: (place: (address: number, lengthBytes: number) => Uint8Array) => void,
+  ): PhysicalMemory {
+    const { capacity } = backEnd;
+    const memory = mapped(
+      backEnd,
+      "write",
+      (header, windows) => new PhysicalMemory(backEnd, header, windows),
+    );
+    fill((address, lengthBytes) => {
+      backEnd.allocate(address, lengthBytes);
+      return memory.bytesAt(address, lengthBytes);
+    });
+    if (memory.superblock().capacity !== capacity) throw invalid("it was made for another capacity");
+    for (const { address, lengthBytes } of memory.preservedRanges()) backEnd.allocate(address, lengthBytes);
+    backEnd.persist(0, capacity);
+    return memory;
+  }
+
+  /** All that a copy of the memory needs, in rising order and without overlap; lengths are whole pages. */
+  preservedRanges(): { readonly address: number; readonly lengthBytes: number }[] {
+    const { capacity, tableAddress, tableLength } = this.superblock();
+    const { streams, folios } = this.preserved();
+    const ranges = [
+      { address: 0, lengthBytes: SUPERBLOCK_COPIES * PAGE_SIZE },
+      ...streams.map(({ address, length }) => ({ address, lengthBytes: pagesOf(length) })),
+      ...folios.map(({ address, order }) => ({ address, lengthBytes: PAGE_SIZE * 2 ** order })),
+      ...(tableLength > 0 ? [{ address: tableAddress, lengthBytes: pagesOf(tableLength) }] : []),
+    ].sort((a, b) => a.address - b.address);
+    for (const [index, { address, lengthBytes }] of ranges.entries()) {
+      const limit = ranges[index + 1]?.address ?? capacity;
+      if (address % PAGE_SIZE !== 0 || address + lengthBytes > limit) {
+        throw invalid(`what is preserved at 0x${address.toString(16)} reaches into something else`);
+      }
+    }
+    return ranges;
+  }
+
+  /** The bytes of a range that no window's border (4 GiB) divides. */
+  bytesAt(address: number, lengthBytes: number): Uint8Array {
+    const { buffer } = this.#windows[Math.floor(address / WINDOW_BYTES)]!;
+    return new Uint8Array(buffer, address % WINDOW_BYTES, lengthBytes);
+  }
+
   get descriptor(): number {
     return this.#backEnd.descriptor;
   }
@@ -131,7 +182,7 @@ export class PhysicalMemory {
     if (tableLength > 0 && (tableAddress < HEADER_BYTES || tableAddress + tableLength > capacity)) {
       throw invalid("its table is outside of it");
     }
-    const bytes = this.#bytesAt(tableAddress, tableLength);
+    const bytes = this.bytesAt(tableAddress, tableLength);
     if (tableLength > 0 && crc32(bytes) !== tableCrc) throw invalid("its table is damaged");
     const table = tableLength === 0 ? EMPTY_TABLE : decodeTable(bytes);
     this.#read = readTableOf(sequence, table);
@@ -319,7 +370,7 @@ export class PhysicalMemory {
   stream(name: string): { readonly bytes: Uint8Array; readonly generation: number } | undefined {
     const record = this.preserved().streams.find((stream) => stream.name === name);
     if (record === undefined) return undefined;
-    return { bytes: this.#bytesAt(record.address, record.length), generation: record.generation };
+    return { bytes: this.bytesAt(record.address, record.length), generation: record.generation };
   }
 
   /** Forgets a stream and gives its pages back. */
@@ -395,14 +446,6 @@ export class PhysicalMemory {
     );
   }
 
-  #bytesAt(address: number, length: number): Uint8Array {
-    return new Uint8Array(
-      this.#windows[Math.floor(address / WINDOW_BYTES)]!.buffer,
-      address % WINDOW_BYTES,
-      length,
-    );
-  }
-
   #full(bytes: number): KstateError {
     const limit = `the capacity of ${this.superblock().capacity} bytes`;
     return new KstateError(
@@ -411,6 +454,10 @@ export class PhysicalMemory {
       { bytes, limit },
     );
   }
+}
+
+function pagesOf(bytes: number): number {
+  return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
 }
 
 function isCollection({ owner }: FolioRecord): boolean {

@@ -65,6 +65,7 @@ const prototypes = {
   getsockopt: "int getsockopt(int fd, int level, int name, void *value, void *length)",
   sendmsg: "int64_t sendmsg(int fd, const void *message, int flags)",
   recvmsg: "int64_t recvmsg(int fd, void *message, int flags)",
+  ioctl: "int ioctl(int fd, uint64_t request, void *argument)",
   poll: "int poll(void *descriptors, uint64_t count, int timeoutMs)",
 } as const;
 
@@ -197,6 +198,40 @@ function map(
 /** Returns when what was stored in a part of a mapped file has reached its medium. */
 export function syncRange(address: bigint, lengthBytes: number): void {
   call("msync", address, lengthBytes, MS_SYNC);
+}
+
+/** Requests of `/dev/liveupdate` (`include/uapi/linux/liveupdate.h` of Linux 6.19). */
+export const LUO = {
+  createSession: 0xba00,
+  retrieveSession: 0xba01,
+  preserveFd: 0xba40,
+  retrieveFd: 0xba41,
+  finish: 0xba42,
+} as const;
+const LUO_NAME_BYTES = 64;
+
+/** A request with a session's name, to the device; returns the session's descriptor, close-on-exec. */
+export function luoRequestName(device: number, request: number, name: string): number {
+  const argument = Buffer.alloc(8 + LUO_NAME_BYTES); // u32 size, s32 fd, u8 name[64]
+  argument.writeUInt32LE(argument.length, 0);
+  argument.write(name, 8, LUO_NAME_BYTES - 1);
+  call("ioctl", device, request, argument);
+  const session = argument.readInt32LE(4);
+  setCloseOnExec(session);
+  return session;
+}
+
+/** A request to a session: {@link LUO}.preserveFd of `fd`, retrieveFd, which returns a descriptor, or finish. */
+export function luoRequest(session: number, request: number, token = 0, fd = 0): number {
+  const isFinish = request === LUO.finish; // u32 size, u32 0; otherwise u32 size, s32 fd, u64 token
+  const argument = Buffer.alloc(isFinish ? 8 : 16);
+  argument.writeUInt32LE(argument.length, 0);
+  argument.writeInt32LE(fd, 4);
+  if (!isFinish) argument.writeBigUInt64LE(BigInt(token), 8);
+  call("ioctl", session, request, argument);
+  const found = argument.readInt32LE(4);
+  if (request === LUO.retrieveFd) setCloseOnExec(found);
+  return found;
 }
 
 /** A duplicate of a descriptor, close-on-exec. */

@@ -1,0 +1,9 @@
+export type { Carrier, FindOptions, Stored, Waiting } from "./carrier.ts";
+export { daxCarrier, type FileOptions, fileCarrier } from "./file-carrier.ts";
+export type { ImageRecord } from "./format.ts";
+export { bootId, Image, type ImageFacts } from "./image.ts";
+export { type ByteSource, ImageReader } from "./image-reader.ts";
+export { luoCarrier } from "./luo-carrier.ts";
+export { LUO_DEVICE, type LuoSystem, luoSystem } from "./luo-system.ts";
+export { type CarrierAddress, openCarrier, parseCarrier } from "./open-carrier.ts";
+export { processCarrier } from "./process-carrier.ts";

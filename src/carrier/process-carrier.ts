@@ -1,0 +1,48 @@
+import { closeDescriptor, duplicate, openDescriptor, PhysicalMemory } from "../memory/index.ts";
+import type { Carrier, Stored, Waiting } from "./carrier.ts";
+import { bootId, Image, type ImageFacts } from "./image.ts";
+
+/**
+ * The memory itself, by its descriptor: nothing is copied. It is there as long as some process holds the descriptor: a
+ * supervisor between two programs, or systemd's descriptor store between two supervisors.
+ */
+export function processCarrier(descriptor?: number): Carrier {
+  return new ProcessCarrier(descriptor);
+}
+
+class ProcessCarrier implements Carrier {
+  readonly name = "process:memfd";
+  #descriptor: number | undefined;
+
+  constructor(descriptor: number | undefined) {
+    this.#descriptor = descriptor;
+  }
+
+  async store(memory: PhysicalMemory, facts: ImageFacts): Promise<Stored> {
+    const { record } = new Image(memory, facts, "none");
+    const descriptor = duplicate(memory.descriptor);
+    this.#close();
+    this.#descriptor = descriptor;
+    return { record, isHeld: true, discard: () => this.#close() };
+  }
+
+  find(): Waiting | undefined {
+    if (this.#descriptor === undefined) return undefined;
+    const memory = PhysicalMemory.attach(openDescriptor(duplicate(this.#descriptor)));
+    const { state, generation, capacity } = memory.superblock();
+    if (state !== "CLEAN") return undefined;
+    const texts = { id: "", service: "", host: "", savedAt: "", digest: "none" } as const;
+    return {
+      name: this.name,
+      record: { ...texts, bootId: bootId(), generation, capacity, sizeBytes: capacity },
+      isHeld: true,
+      restore: () => memory,
+      finish: () => this.#close(),
+    };
+  }
+
+  #close(): void {
+    if (this.#descriptor !== undefined) closeDescriptor(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { daxCarrier, fileCarrier, openCarrier } from "#src/carrier/index.js";
+import { isKstateError } from "#src/error/index.js";
+import { contentOf, suspendedMemory } from "./suspended.ts";
+
+const facts = { service: "chat", generation: 3 };
+
+function freshDirectory(t: TestContext): string {
+  const directory = mkdtempSync(join(tmpdir(), "kstate-files-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+const isInvalid = (error: unknown): boolean => isKstateError(error, "IMAGE_INVALID");
+
+test("an image that was cut anywhere, or of which any byte was changed, is refused", async (t) => {
+  const path = join(freshDirectory(t), "state");
+  const memory = suspendedMemory();
+  const carrier = fileCarrier(path);
+  await carrier.store(memory, facts);
+  const whole = readFileSync(path);
+  const places = (step: number): number[] =>
+    Array.from({ length: Math.ceil(whole.length / step) }, (_, index) => index * step);
+  const refused = (bytes: Uint8Array, what: string): void => {
+    writeFileSync(path, bytes);
+    assert.throws(() => carrier.find()?.restore(), isInvalid, what);
+  };
+  for (const at of places(1801)) refused(whole.subarray(0, at), `cut at ${at}`);
+  for (const at of [...places(1801), ...places(1).slice(0, 24), ...places(1).slice(-50)]) {
+    const damaged = Buffer.from(whole);
+    damaged[at]! ^= 0x20;
+    refused(damaged, `byte ${at}`);
+  }
+  writeFileSync(path, whole);
+  assert.deepEqual(contentOf(carrier.find()!.restore()), contentOf(memory));
+});
+
+test("the message names the file, the offset and what is wrong with it", async (t) => {
+  const path = join(freshDirectory(t), "state");
+  writeFileSync(path, "not an image of a service at all");
+  assert.throws(() => fileCarrier(path).find(), {
+    code: "IMAGE_INVALID",
+    message: `cannot resume from file:${path}: it does not begin like an image of kstate (offset 16)`,
+  });
+});
+
+test("a copy that is put back is refused like the state that was resumed", async (t) => {
+  const path = join(freshDirectory(t), "state");
+  const carrier = fileCarrier(path);
+  await carrier.store(suspendedMemory(), facts);
+  copyFileSync(path, `${path}.copy`);
+  carrier.find()!.finish();
+  copyFileSync(`${path}.copy`, path);
+  assert.throws(
+    () => carrier.find(),
+    (error) => isKstateError(error, "STALE"),
+  );
+  assert.equal(carrier.find({ staleOk: true })?.record.generation, 3);
+  await carrier.store(suspendedMemory(4), { service: "chat", generation: 4 });
+  assert.equal(carrier.find()?.record.generation, 4, "a later state is not stale");
+});
+
+test("a store that fails leaves the state before, and nothing else", async (t) => {
+  const directory = freshDirectory(t);
+  const path = join(directory, "state");
+  const carrier = fileCarrier(path);
+  await carrier.store(suspendedMemory(), facts);
+  const memory = suspendedMemory(4);
+  const { bytesAt } = memory;
+  let calls = 0;
+  memory.bytesAt = (...range) => {
+    calls += 1;
+    if (calls === 8) throw new Error("no space left on the device");
+    return bytesAt.apply(memory, range);
+  };
+  await assert.rejects(carrier.store(memory, facts), {
+    code: "CARRIER_FAILED",
+    message: `cannot keep the state in file:${path}: no space left on the device`,
+  });
+  assert.deepEqual(readdirSync(directory), ["state"]);
+  assert.equal(carrier.find()?.record.generation, 3);
+});
+
+test("parts that are missing or damaged are named, and the others need not be copied again", async (t) => {
+  const directory = freshDirectory(t);
+  const path = join(directory, "state");
+  const memory = suspendedMemory();
+  const carrier = fileCarrier(path, { partBytes: 50_000 });
+  await carrier.store(memory, facts);
+  const parts = readdirSync(directory).filter((name) => name !== "state");
+  assert.ok(parts.length >= 3);
+  const second = join(directory, parts[1]!);
+  const bytes = readFileSync(second);
+  rmSync(second);
+  const names = (error: unknown): boolean =>
+    isInvalid(error) && new RegExp(`copy them again: ${parts[1]}$`).test((error as Error).message);
+  assert.throws(() => carrier.find(), names);
+  writeFileSync(second, Buffer.from(bytes).reverse());
+  assert.throws(() => carrier.find()?.restore(), names);
+  writeFileSync(second, bytes);
+  assert.deepEqual(contentOf(carrier.find()!.restore()), contentOf(memory));
+  await carrier.store(suspendedMemory(4), facts);
+  const later = readdirSync(directory);
+  assert.ok(
+    later.every((name) => !parts.includes(name)),
+    "the parts before are gone",
+  );
+});
+
+test("a file that is not on DAX is refused as one", async (t) => {
+  const path = join(freshDirectory(t), "state");
+  await assert.rejects(daxCarrier(path).store(suspendedMemory(), facts), (error) =>
+    isKstateError(error, "DAX_UNSUPPORTED"),
+  );
+});
+
+test("an address that is not one says how it is written", () => {
+  for (const [address, problem] of [
+    ["tape:/dev/st0", /write file:PATH, luo:SESSION or dax:PATH/],
+    ["file:state", /the path is not absolute/],
+    [`luo:${"x".repeat(64)}`, /at most 63 bytes/],
+  ] as const) {
+    assert.throws(
+      () => openCarrier(address),
+      (error) => isKstateError(error, "CARRIER_FAILED") && problem.test(error.message),
+    );
+  }
+  assert.equal(openCarrier("luo:chat").name, "luo:chat");
+});
