@@ -15,7 +15,8 @@ import {
   type Kind,
   someKind,
 } from "../description/index.ts";
-import { fieldsSize, fixedSize, type VersionOf } from "./compile-plan.ts";
+import { markedFill } from "./compile-marks.ts";
+import { fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { conditionText, countText, type Subjects, subjectsOf } from "./compile-subjects.ts";
 import { at, member, type UnitText } from "./compile-text.ts";
 import { entryHeaderSize } from "./format.ts";
@@ -356,50 +357,37 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
     ];
     const make = `const ${list}=newList(${n});for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(y, "")}${next}${list}[${i}]=${y};}${x}=${list};`;
     if (existing === "") return make;
-    const marked = this.#markedElements(element, n, list, i, y, around, read, next);
+    const marked =
+      next === "" ? "" : this.#markedElements(element, { n, list, i, p: next.split("+=")[0]! }, around);
     const old = isReused(element) ? `(${i}<${list}.length?${list}[${i}]:undefined)` : "";
-    const plain = `for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(y, old)}${next}${list}[${i}]=${y};}`;
-    return `if(!Array.isArray(${existing})){${make}}else{const ${list}=${existing};${marked ?? plain}${list}.length=${n};${x}=${list};}`;
+    const rest = `for(;${i}<${n};${i}++){let ${y};${read(y, old)}${next}${list}[${i}]=${y};}`;
+    return `if(!Array.isArray(${existing})){${make}}else{const ${list}=${existing};let ${i}=0;${marked}${rest}${list}.length=${n};${x}=${list};}`;
   }
 
-  /**
-   * Telling whether an object stands twice in a list costs more than filling it, if a Set is asked. So every object
-   * first gets its index in a numeric field, which is overwritten anyway: whoever does not have his own index when
-   * his turn comes stands again further on.
-   */
+  /** Fills what objects there are, and are there once, before the others are looked at one by one. */
   #markedElements(
     element: Kind,
-    n: string,
-    list: string,
-    i: string,
-    y: string,
+    names: { readonly n: string; readonly list: string; readonly i: string; readonly p: string },
     around: Around,
-    read: (y: string, existing: string) => string,
-    next: string,
-  ): string | undefined {
-    if (element.kind !== "record" || next === "" || element.fields.some(({ kind }) => holdsObjects(kind))) {
-      return undefined;
-    }
+  ): string {
+    if (element.kind !== "record" || element.fields.some(({ kind }) => holdsObjects(kind))) return "";
     const { fields } = element;
-    const mark = fields.find(
-      (field) => isInVersion(field, around.versionId) && !isDeprecated(field) && isNumeric(field.kind),
+    const { versionId } = around;
+    const size = this.#size(fields, around);
+    if (size === undefined) return "";
+    const into = this.#fields("into", fields, around);
+    return (
+      markedFill(this.#text, {
+        ...names,
+        fields,
+        versionId,
+        size,
+        offsetOf: (field) =>
+          this.#size(presentFields(fields.slice(0, fields.indexOf(field)), versionId), around)!,
+        scalar: (kind, p) => this.#scalar(kind, p)!,
+        into: (y) => `${into}(${y},${names.p},v,b);`,
+      }) ?? ""
     );
-    if (mark === undefined) return undefined;
-    const [known, m] = [this.#text.fresh("n"), member(mark.name)];
-    const into = `${this.#fields("into", fields, around)}(${y},${next.split("+=")[0]},v,b);`;
-    return `let ${known}=${this.#markFunction(fields, mark.name)}(${list},${n});for(let ${i}=0;${i}<${n};${i}++){
-if(${i}<${known}){const ${y}=${list}[${i}];if(${y}${m}===${i}){${into}${next}continue;}A.marked.at(-1).count=${i};${known}=0;}
-let ${y};${read(y, `(${i}<${list}.length?${list}[${i}]:undefined)`)}${next}${list}[${i}]=${y};}`;
-  }
-
-  /** Gives how many objects were marked: all that there are, or none. */
-  #markFunction(fields: readonly FieldModel[], name: string): string {
-    return this.#text.named(`m${this.#text.id(fields)}`, (fn) => {
-      return `function ${fn}(x,n){const c=n<x.length?n:x.length;if(c<8||!A.mayMark())return 0;let known=Object.prototype;
-for(let i=0;i<c;i++){const y=x[i];if(typeof y!=="object"||y===null)return 0;const prototype=Object.getPrototypeOf(y);
-if(prototype!==known){if(!isPlainField(prototype,${JSON.stringify(name)}))return 0;known=prototype;}y${member(name)}=i;}
-A.marked.push({list:x,count:c});return c;}`;
-    });
   }
 
   /** `x = ` what begins at `P`; `P` is moved behind it. */
@@ -704,10 +692,6 @@ function isReused({ kind }: Kind): boolean {
 /** Whether objects that could be filled in stand inside. */
 function holdsObjects(kind: Kind): boolean {
   return someKind(kind, (inner) => /^(struct|record|oneOf|ref)$/.test(inner.kind));
-}
-
-function isNumeric({ kind }: Kind): boolean {
-  return /^([ui](8|16|32)|[ui]64\.safe|f32|f64)$/.test(kind);
 }
 
 /** Something of the right representation, for the engine's sake. */

@@ -1,5 +1,6 @@
 import type { AddressBase, Description, TypedName } from "../description/index.ts";
 import { Distinct } from "./distinct.ts";
+import { Places } from "./places.ts";
 import { isUtf8 } from "./text.ts";
 import { typedArrays, typedFrom } from "./typed.ts";
 import { zeroOf } from "./zero.ts";
@@ -128,6 +129,7 @@ export const loadHelpers = {
   isPlainField,
   /** For passing over what was checked before. */
   distinct: new Distinct(),
+  places: new Places(),
   baseOf: ({ at }: AddressBase) => (typeof at === "function" ? at() : at),
   otherVersion: (description: Description, versionId: number) => new OtherVersion(description, versionId),
 };

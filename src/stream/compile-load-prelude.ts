@@ -15,7 +15,7 @@ const shortCases = Array.from({ length: shortest }, (_, i) => {
 }).join("");
 
 export const loadPrelude = `
-const {isUtf8,textAt,charAt,bytesAt,typedAt,blobAt,baseOf,zeroOf,otherVersion,isPlainField}=k0;
+const {isUtf8,textAt,charAt,bytesAt,typedAt,blobAt,baseOf,zeroOf,otherVersion,isPlainField,places}=k0;
 const fromCharCode=String.fromCharCode;
 let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,kinds=[],objects=[],waiting=[];
 const reset=[],texts=new Array(1024).fill("");
