@@ -1,7 +1,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
 import type { Condition, Description, FieldModel, Kind } from "./model.ts";
-import { reachable } from "./walk.ts";
+import { reachable, someKind } from "./walk.ts";
 
 /**
  * Descriptions as plain JSON: what `kstate.lock.json` holds and what travels in a stream's trailer. Sorted by
@@ -122,9 +122,21 @@ export function lockText(record: LockRecord): string {
 function canonical(value: unknown): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  const members = Object.entries(value).filter(([, member]) => member !== undefined);
-  members.sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+  const known = texts.get(value);
+  if (known !== undefined) return known;
+  const names = Object.keys(value).sort();
+  let text = "";
+  for (const name of names) {
+    const member = (value as Record<string, unknown>)[name];
+    if (member === undefined) continue;
+    text += `${text === "" ? "" : ","}${quoted(name)}:${typeof member === "string" ? quoted(member) : canonical(member)}`;
+  }
+  return `{${text}}`;
+}
+
+/** Names are mostly such that need no escapes, and then it is quicker without looking for any. */
+function quoted(text: string): string {
+  return /^[\w./@ -]*$/.test(text) ? `"${text}"` : JSON.stringify(text);
 }
 
 function descriptionRecord(description: Description, isSection: boolean): DescriptionRecord {
@@ -143,7 +155,7 @@ function descriptionRecord(description: Description, isSection: boolean): Descri
 function fieldRecord(field: FieldModel): FieldRecord {
   return {
     name: field.name,
-    kind: kindRecord(field.kind),
+    kind: sharedRecord(field.kind),
     ...(field.since === 0 ? {} : { since: field.since }),
     ...(field.until === Number.POSITIVE_INFINITY ? {} : { until: field.until }),
     ...(field.was.length === 0 ? {} : { was: field.was }),
@@ -152,6 +164,21 @@ function fieldRecord(field: FieldModel): FieldRecord {
     ...(field.save === undefined ? {} : { save: true }),
   };
 }
+
+/** Kinds are shared by many fields: their records and texts are made once. Not where a default stands inside. */
+function sharedRecord(kind: Kind): KindRecord {
+  if (someKind(kind, (inner) => inner.kind === "record" || inner.kind === "oneOf")) return kindRecord(kind);
+  let record = shared.get(kind);
+  if (record === undefined) {
+    record = kindRecord(kind);
+    shared.set(kind, record);
+    texts.set(record, canonical(record));
+  }
+  return record;
+}
+
+const shared = new WeakMap<Kind, KindRecord>();
+const texts = new WeakMap<object, string>();
 
 function conditionRecord({ field, operator, value }: Condition) {
   return { field, operator, value: valueText(value) };

@@ -57,6 +57,7 @@ function checkNumber(value: number, what: string, fail: Fail): void {
 
 /** Also for the fields of records and variants, whose versions are those of the description around them. */
 function checkFields(fields: readonly FieldModel[], versionId: number, prefix: string, fail: Fail): void {
+  const byName = new Map<string, FieldModel[]>();
   fields.forEach((field, index) => {
     const path = `${prefix}${field.name}`;
     if (
@@ -68,11 +69,15 @@ function checkFields(fields: readonly FieldModel[], versionId: number, prefix: s
       fail(path, "a field's name must be a string of 1 to 255 characters other than __proto__");
     }
     checkVersions(field, versionId, path, fail);
-    for (const other of fields.slice(0, index)) checkNames(field, other, path, fail);
+    for (const name of [field.name, ...field.was])
+      for (const other of byName.get(name) ?? []) checkNames(field, other, path, fail);
+    const same = byName.get(field.name);
+    if (same === undefined) byName.set(field.name, [field]);
+    else same.push(field);
     checkFallback(field, path, fail);
     for (const condition of field.conditions)
       checkCondition(field, condition, fields.slice(0, index), path, fail);
-    checkCountField(field, fields.slice(0, index), path, fail);
+    if (field.kind.kind === "pointerArray") checkCountField(field, fields.slice(0, index), path, fail);
     checkKind(field.kind, versionId, path, fail);
   });
 }

@@ -2,7 +2,7 @@ import { type Description, picture, reachable } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import { type Crc32, instanceKeyLimit } from "../stream/index.ts";
 import { type Collection, type Instance, type InstanceId, instanceText } from "./instance.ts";
-import { loadRanks } from "./order.ts";
+import { addRank } from "./order.ts";
 import { freeId } from "./wire-ids.ts";
 
 /** The instances of one description: registered one by one, or all of a map. */
@@ -21,6 +21,8 @@ export class Instances {
   /** Every description that is registered or part of one that is, by id and by name. */
   #byId = new Map<number, Description>();
   #byName = new Map<string, Description>();
+  /** Descriptions whose `after` is known to form no circle. */
+  readonly #ranks = new Map<Description, number>();
 
   constructor(crc32: Crc32) {
     this.#crc32 = crc32;
@@ -134,6 +136,7 @@ export class Instances {
     this.#groups.delete(description.id);
     this.#byId = new Map();
     this.#byName = new Map();
+    this.#ranks.clear();
     for (const other of this.#groups.values()) this.#index(other.description);
     return true;
   }
@@ -159,7 +162,7 @@ export class Instances {
     const known = this.#groups.get(description.id);
     if (known?.description === description) return known;
     this.#assertNoConflict(description);
-    loadRanks([...this.descriptions(), description]);
+    addRank(description, this.#ranks);
     const group: Group = { description, byWireId: new Map(), byKey: new Map(), collection };
     this.#groups.set(description.id, group);
     this.#index(description);

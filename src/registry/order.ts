@@ -4,8 +4,13 @@ import { KstateError } from "../error/index.ts";
 /** The place of each description in the order of loading: those named in `after` come first. */
 export function loadRanks(descriptions: Iterable<Description>): ReadonlyMap<Description, number> {
   const ranks = new Map<Description, number>();
-  for (const description of descriptions) visit(description, ranks, []);
+  for (const description of descriptions) addRank(description, ranks);
   return ranks;
+}
+
+/** Adds a description and those in its `after` to ranks that were made before. Throws `ORDER_CYCLE`. */
+export function addRank(description: Description, ranks: Map<Description, number>): void {
+  visit(description, ranks, []);
 }
 
 function visit(

@@ -150,7 +150,8 @@ function unitsOf(description: Description): Units {
 }
 
 function isMany(kind: Kind): boolean {
-  if (/^(list|set|map|ref)$/.test(kind.kind)) return true;
+  if (kind.kind === "ref") return true;
+  if ((kind.kind === "list" || kind.kind === "set" || kind.kind === "map") && kind.max > few) return true;
   return (
     nestedKinds(kind).some(isMany) ||
     nestedFields(kind)
@@ -158,3 +159,6 @@ function isMany(kind: Kind): boolean {
       .some((field) => isMany(field.kind))
   );
 }
+
+/** So many elements are not worth generating code for, until they were seen often. */
+const few = 64;

@@ -65,8 +65,9 @@ export class CompiledReader {
   /** Nested versions are taken to be those seen before, or the newest; where they are others, once more with those. */
   #checkedBy(description: Description, versionId: number, end: number, type: number): LoadRun | undefined {
     const { bytes, offset } = this.#in;
-    const versions = new Map(this.#entries.seen).set(description, versionId);
-    const versionOf = (nested: Description) => versions.get(nested) ?? nested.versionId;
+    const versions = new Map([[description, versionId]]);
+    const { seen } = this.#entries;
+    const versionOf = (nested: Description) => versions.get(nested) ?? seen.get(nested) ?? nested.versionId;
     for (let attempt = 0; attempt < attempts; attempt++) {
       try {
         const run = compiledLoad(description, versionOf, this.#choice, type === subsectionType);
