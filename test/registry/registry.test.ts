@@ -521,7 +521,7 @@ test("code that was generated beforehand serves the first save and the first loa
   const room = defineState({
     name: "prepare.room",
     id: 32,
-    fields: [["players", list(struct(player), { max: 10 })]],
+    fields: [["players", list(struct(player), { max: 100 })]],
   });
   const state = { players: [{ hp: 7 }] };
   const writer = new Registry();
