@@ -164,6 +164,10 @@ export interface ErrorDetails {
   LISTEN_FAILED: { readonly key: string; readonly errno: string };
   /** A `start` function, or the stop function it returned, gave back a promise: freezing is synchronous. */
   HOOK_ASYNC: { readonly hook: "start" | "stop" };
+  /** Worker threads or child processes would go on while the state is saved. Park, end or allow them. */
+  LIVE_RESOURCE: { readonly resources: readonly string[] };
+  /** The program uses node:cluster, whose primary accepts connections. Run one service per core instead. */
+  CLUSTER_UNSUPPORTED: { readonly reason: string };
   /** `detached` was called with something that cannot finish on the old side: pass the response of a request. */
   DETACH_UNSUPPORTED: Record<never, never>;
   /** Requests were still under way when the time to quiesce was over. The old program goes on. */

@@ -4,6 +4,7 @@ import { type ErrorRecord, isKstateError, toErrorRecord } from "../error/index.t
 import { HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Listeners } from "./listeners.ts";
+import type { LiveResources } from "./live-resources.ts";
 import type { Pair } from "./pair.ts";
 import type { QuiesceHooks } from "./quiesce-hooks.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
@@ -22,6 +23,7 @@ export interface Parts {
   readonly detached: Detached;
   readonly quiesceHooks: QuiesceHooks;
   readonly starters: Starters;
+  readonly resources: LiveResources;
 }
 
 export interface FreezeRequest {
@@ -40,10 +42,10 @@ export type FreezeResult =
  * Returns the connections that were handed over when the successor has it all and this program has to leave, or
  * else the reason why not: then everything is as it was, and serves.
  *
- *  1. end activities, stop reading      undo: start again, read again
- *  2. save into the memory: PENDING     undo: RUNNING
- *  3. send descriptors, wait            undo: none, the successor's copies end with it
- *  4. COMMITTED: close our copies       CANCELLED: undo 2 and 1
+ *  1. end activities, park workers, stop reading    undo: start again, release, read again
+ *  2. save into the memory: PENDING                 undo: RUNNING
+ *  3. send descriptors, wait                        undo: none, the successor's copies end with it
+ *  4. COMMITTED: close our copies                   CANCELLED: undo 2 and 1
  */
 export function freeze(
   parts: Parts,
@@ -57,6 +59,7 @@ export function freeze(
     const frozenAtNs = system.nowNs();
     const deadlineNs = frozenAtNs + BigInt(Math.ceil(request.freezeMs)) * 1_000_000n;
     parts.starters.stop();
+    parts.resources.workers.park();
     sockets = collectConnections(parts);
     saveInto(memory, parts.registry, request);
     const descriptors = sockets.map(descriptorOf);
@@ -128,11 +131,12 @@ function collectConnections({ listeners, moving, httpRecords }: Parts): Socket[]
 }
 
 function thaw(parts: Parts, memory: PhysicalMemory): void {
-  const { listeners, moving, httpRecords, starters, quiesceHooks } = parts;
+  const { listeners, moving, httpRecords, starters, quiesceHooks, resources } = parts;
   memory.settle();
   httpRecords.listeners = [];
   for (const connections of listeners.servers) connections.unquiesce();
   for (const connections of moving) connections.thaw();
+  resources.workers.release();
   starters.start({ from: "thaw" });
   quiesceHooks.undo();
 }

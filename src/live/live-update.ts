@@ -1,4 +1,6 @@
+import type { ChildProcess } from "node:child_process";
 import type { Server } from "node:http";
+import type { Worker } from "node:worker_threads";
 import type { Description } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import { createHeap, PhysicalMemory } from "../memory/index.ts";
@@ -6,6 +8,7 @@ import { Registry } from "../registry/index.ts";
 import type { Parts } from "./freeze.ts";
 import { Listeners, type ListenOptions } from "./listeners.ts";
 import { LiveMemory } from "./live-memory.ts";
+import { assertNoCluster, LiveResources } from "./live-resources.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment } from "./protocol.ts";
 import { type QuiesceHook, QuiesceHooks } from "./quiesce-hooks.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
@@ -34,7 +37,7 @@ export class LiveUpdate {
   #unsupervisedPhase: "booting" | "serving" = "booting";
 
   /** @internal */
-  constructor(name: string, environment: LiveEnvironment | undefined) {
+  constructor({ name, allow = [] }: JoinOptions, environment: LiveEnvironment | undefined) {
     this.name = environment?.name ?? name;
     const detached = new Detached();
     this.#parts = {
@@ -44,6 +47,7 @@ export class LiveUpdate {
       moving: [],
       detached,
       quiesceHooks: new QuiesceHooks(),
+      resources: new LiveResources(allow),
       starters: new Starters(),
     };
     this.#parts.registry.register(httpConnectionsState, this.#parts.httpRecords);
@@ -121,6 +125,15 @@ export class LiveUpdate {
   }
 
   /**
+   * Lets a worker thread or a child process go on while the state is saved and after the update; it ends with this
+   * program, or when it likes. Updates are refused (`LIVE_RESOURCE`) while there are others, except workers with
+   * `kstate/live/worker`, which stand still meanwhile, and child processes that are unref'd.
+   */
+  allow(resource: Worker | ChildProcess): void {
+    this.#parts.resources.allow(resource);
+  }
+
+  /**
    * Registers what begins timers and other activities, and returns what ends them. It is called when the program
    * serves (`boot`, `restore`), and again when an update was cancelled (`thaw`). Synchronous: `HOOK_ASYNC`.
    */
@@ -167,13 +180,20 @@ export class LiveUpdate {
 export interface JoinOptions {
   /** The service's name when it is not supervised; a supervisor knows it better. */
   readonly name: string;
+  /**
+   * Child processes (by the file name of their command) and worker threads (by their `name`, which Node tells from
+   * version 24 on; `"worker"` stands for all without one) that may go on during an update. None unless given.
+   */
+  readonly allow?: readonly string[];
 }
 
 /**
  * Joins live updates, once per program. Under `kstate run` the program can be replaced by its next version;
- * started by itself it serves all the same. Errors: `ALREADY_JOINED`, `PLATFORM_UNSUPPORTED` (supervised only).
+ * started by itself it serves all the same. Errors: `ALREADY_JOINED`, `CLUSTER_UNSUPPORTED`, `PLATFORM_UNSUPPORTED`
+ * (supervised only).
  */
 export async function joinLiveUpdate(options: JoinOptions): Promise<LiveUpdate> {
+  assertNoCluster();
   const key = Symbol.for("kstate.joined");
   if (Object.hasOwn(globalThis, key)) {
     throw new KstateError(
@@ -185,5 +205,5 @@ export async function joinLiveUpdate(options: JoinOptions): Promise<LiveUpdate> 
   Object.defineProperty(globalThis, key, { value: true });
   const text = process.env[ENVIRONMENT_VARIABLE];
   delete process.env[ENVIRONMENT_VARIABLE]; // the programs that this one starts are not supervised
-  return new LiveUpdate(options.name, text === undefined ? undefined : (JSON.parse(text) as LiveEnvironment));
+  return new LiveUpdate(options, text === undefined ? undefined : (JSON.parse(text) as LiveEnvironment));
 }

@@ -192,6 +192,7 @@ export class Supervised {
     this.#closePair(); // of an update that ended before it froze anybody
     try {
       this.#pair = new Pair(this.#system, this.#fetchDescriptor());
+      this.#parts.resources.assertUpdatable();
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
       this.#parts.registry.prepare("save", this.#versionIds);
       await warmUp(this.#system, "old", webSocketsOf(this.#parts));
