@@ -670,10 +670,10 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
   #refFunction(description: Description): string {
     return this.#text.named(`r${this.#text.id(description)}`, (name) => {
       const [set, into] = (["set", "into"] as const).map((form) => this.#entryFunction(form, description));
-      return `function ${name}(x){const n=V.getUint32(P,true);P+=4;if(n===0)return null;if(n<=objects.length)return objects[n-1];
-let o=x,body=${into};if(!claim(x)){${this.#create(description, description.subsections).replace("const o=", "o=")}body=${set};}
-objects.push(o);waiting.push(body);if(isDraining)return o;
-isDraining=true;while(drained<waiting.length){const i=drained++;waiting[i](objects[i]);}isDraining=false;return o;}`;
+      return `function ${name}(x){const n=V.getUint32(P,true);P+=4;if(n===0)return null;if(n<=total)return objects[n-1];
+let o=x,body=${into};if(x===undefined||!claim(x)){${this.#create(description, description.subsections).replace("const o=", "o=")}body=${set};}
+objects[total]=o;waiting[total++]=body;if(isDraining)return o;
+isDraining=true;while(drained<total){const i=drained++;waiting[i](objects[i]);}isDraining=false;return o;}`;
     });
   }
 }

@@ -17,10 +17,10 @@ const shortCases = Array.from({ length: shortest }, (_, i) => {
 export const loadPrelude = `
 const {isUtf8,textAt,charAt,bytesAt,typedAt,blobAt,baseOf,zeroOf,otherVersion,isPlainField,places}=k0;
 const fromCharCode=String.fromCharCode;
-let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,kinds=[],objects=[],waiting=[];
+let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,total=0,expected=0,kinds=[],objects=[],waiting=[];
 const reset=[],texts=new Array(1024).fill("");
-function begin(){isDraining=false;drained=0;for(const call of reset)call();}
-function end(){B=V=A=meetOne=distinct=undefined;if(kinds.length>0)kinds=[];if(objects.length>0){objects=[];waiting=[];}}
+function begin(){isDraining=false;drained=total=0;if(A!==undefined&&expected>0&&expected<0x1ffffff){objects=new Array(expected);waiting=new Array(expected);}for(const call of reset)call();}
+function end(){B=V=A=meetOne=distinct=undefined;expected=kinds.length;if(kinds.length>0)kinds=[];if(objects.length>0){objects=[];waiting=[];}}
 function other(description,version){throw otherVersion(description,version);}
 function entryEnd(p,e){const size=V.getInt32(p+16,true);if(size<0||size>e-p-${entryHeaderSize})throw 0;return p+${entryHeaderSize}+size;}
 function count(p,e,max){if(e-p<4)throw 0;const n=V.getUint32(p,true);if(n>max)throw 0;return n;}

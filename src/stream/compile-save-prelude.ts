@@ -3,14 +3,14 @@
  * section type of nested entries, `D` the depth, `C` writes custom fields.
  */
 
+import { referencesPrelude } from "./compile-save-references.ts";
 import { entryHeaderSize, entrySizeLimit } from "./format.ts";
 
 export const savePrelude = `
 const {littleEndianBytes,isWellFormed,utf8Into,address,folio}=k0;
-let W,B,V,E=0,T=0,D=0,C,count=0,isDraining=false,waiting=[],bodies=[];
-const forget=[];
-function begin(){count=0;isDraining=false;}
-function end(){W=B=V=C=undefined;E=0;if(waiting.length>0){waiting=[];bodies=[];}for(const call of forget)call();forget.length=0;}
+let W,B,V,E=0,T=0,D=0,C;
+function begin(){beginReferences();}
+function end(){W=B=V=C=undefined;E=0;endReferences();}
 function reload(){B=W.buffer;V=W.view;E=B.length;}
 function grow(p,n){W.offset=p;W.reserve(n);reload();}
 function entry(p,id,version){if(p+${entryHeaderSize}>E)grow(p,${entryHeaderSize});header(V,p,id,version,0);return p+${entryHeaderSize};}
@@ -60,10 +60,4 @@ function char(s,p,size,b){
   if(i<size)b.fill(0,p+i,p+size);
 }
 function custom(p,kind,x){W.offset=p;C(kind,x);reload();return W.offset;}
-function drain(p){
-  isDraining=true;
-  for(let i=0;i<waiting.length;i++)p=bodies[i](waiting[i],p);
-  waiting=[];bodies=[];isDraining=false;
-  return p;
-}
-`;
+${referencesPrelude}`;

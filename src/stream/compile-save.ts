@@ -16,6 +16,7 @@ import {
 import { fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { saveHelpers } from "./compile-save-helpers.ts";
 import { savePrelude } from "./compile-save-prelude.ts";
+import { referenceFunction } from "./compile-save-references.ts";
 import { at, bail, member, UnitText } from "./compile-text.ts";
 import { holds } from "./condition.ts";
 import { depthLimit, entryHeaderSize, subsectionType } from "./format.ts";
@@ -52,7 +53,7 @@ class SaveGenerator {
       size === undefined
         ? `const p=${body}(o,W.offset);`
         : `let p=W.offset;if(p+${size}>E)grow(p,${size});${body}(o,p,V,B);p+=${size};`;
-    const main = `function run(w,o,t,depth,custom){if(W!==undefined)${bail}W=w;T=t;D=depth;C=custom;begin();try{B=w.buffer;V=w.view;E=B.length;${run}w.offset=p;}finally{end();}}`;
+    const main = `function run(w,o,t,depth,custom){if(W!==undefined)${bail}W=w;T=t;D=depth;C=custom;begin();try{B=w.buffer;V=w.view;E=B.length;${run}checkReferences();w.offset=p;}finally{end();}}`;
     return this.text.build(`${savePrelude}\n${main}`, "run");
   }
 
@@ -277,7 +278,7 @@ class SaveGenerator {
       case "oneOf":
         return this.#oneOf(kind, x, versionId);
       case "ref":
-        return `p=${this.#refFunction(kind.of())}(p,${x});${refresh}`;
+        return `p=${this.#reference(kind.of())}(p,${x});${refresh}`;
       default:
         throw new Error(`${kind.kind} has a fixed size`);
     }
@@ -389,6 +390,11 @@ if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection
     return needed === undefined ? write : `if(${this.text.constant(needed)}(o)!==false)${write}`;
   }
 
+  #reference(description: Description): string {
+    const versionId = this.#versionOf(description);
+    return referenceFunction(this.text, description, versionId, () => this.#entryFunction(description));
+  }
+
   #oneOf(kind: Of<"oneOf">, x: string, versionId: number): string {
     const cases = kind.variants.map(({ name, fields }, i) => {
       const size = fieldsSize(fields, versionId, this.#versionOf);
@@ -398,24 +404,6 @@ if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection
       return `case ${JSON.stringify(name)}:${room(2)}v.setUint16(p,${i},true);p+=2;${write}break;`;
     });
     return `${isObject(x)}switch(${x}${member(kind.tag)}){${cases.join("")}default:${bail}}`;
-  }
-
-  /** `(p, x)`: the number, and the bodies that must follow here. */
-  #refFunction(description: Description): string {
-    return this.text.named(`r${this.text.id(description)}`, (name) => {
-      const numbers = `${name}_numbers`;
-      const body = this.#entryFunction(description);
-      return `let ${numbers};function ${name}(p,x){
-if(p+4>E)grow(p,4);
-if(x===null){V.setUint32(p,0,true);return p+4;}
-if(typeof x!=="object")${bail}
-if(${numbers}===undefined){${numbers}=new Map();forget.push(()=>{${numbers}=undefined;});}
-let n=${numbers}.get(x);
-if(n!==undefined){V.setUint32(p,n,true);return p+4;}
-n=++count;${numbers}.set(x,n);V.setUint32(p,n,true);p+=4;
-waiting.push(x);bodies.push(${body});
-return isDraining?p:drain(p);}`;
-    });
   }
 }
 
