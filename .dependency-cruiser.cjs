@@ -23,8 +23,10 @@ module.exports = {
     only("stream", ["error", "description"]),
     only("registry", ["error", "description", "stream"]),
     only("memory", ["error", "description"]),
+    only("check", ["error", "description"]),
+    only("inspect", ["error", "description", "stream", "check"]),
     only("carrier", ["error", "memory"]),
-    only("live", ["error", "description", "stream", "registry", "memory", "carrier"]),
+    only("live", ["error", "description", "stream", "registry", "memory", "carrier", "check"]),
     {
       name: "supervisor-imports",
       severity: "error",

@@ -2,7 +2,7 @@ import { type FieldList, fieldModels } from "./field.ts";
 import { guarded } from "./guard.ts";
 import type { FieldsState, Flat, SubsectionsState } from "./infer.ts";
 import { target } from "./kernel-kinds.ts";
-import type { Check, Description, FieldModel, Hooks, LoadInfo } from "./model.ts";
+import type { Check, Description, FieldModel, Hooks, LoadInfo, Waiver } from "./model.ts";
 import { validateDescription } from "./validate.ts";
 
 /** What `defineState` takes. */
@@ -37,6 +37,8 @@ export interface StateOptions<Fields extends FieldList, Subsections extends read
   readonly check?: readonly [predicate: (state: State) => boolean, why: string];
   /** Makes the objects that load has to create; a plain object unless given. */
   readonly create?: () => object;
+  /** Findings of `kstate check` about this description that are accepted for a time. None unless given. */
+  readonly waivers?: readonly Waiver[];
 }
 
 type Defined<Fields extends FieldList, Subsections extends readonly Description[]> = Flat<
@@ -60,6 +62,14 @@ export function defineState<
   return description as Description<Defined<Fields, Subsections>>;
 }
 
+/** Under this, every description keeps an error that was made where it was defined: its stack is read only when asked for. */
+const definedAt = Symbol.for("kstate.definedAt");
+
+/** The stack of the call of `defineState`, of whichever copy of kstate; undefined for other objects. */
+export function definitionStack(description: Description): string | undefined {
+  return (description as { readonly [definedAt]?: Error })[definedAt]?.stack;
+}
+
 class StateDescription implements Description {
   readonly name: string;
   readonly id: number;
@@ -70,6 +80,7 @@ class StateDescription implements Description {
   readonly hooks: Hooks;
   readonly checks: readonly Check[];
   readonly after: readonly (() => Description)[];
+  readonly waivers: readonly Waiver[];
 
   constructor(options: StateOptions<FieldList, readonly Description[], unknown>) {
     this.name = options.name;
@@ -81,6 +92,8 @@ class StateDescription implements Description {
     this.hooks = hooksOf(options);
     this.checks = options.check === undefined ? [] : [{ predicate: options.check[0], why: options.check[1] }];
     this.after = Object.freeze((options.after ?? []).map(target));
+    this.waivers = Object.freeze([...(options.waivers ?? [])]);
+    Object.defineProperty(this, definedAt, { value: new Error(String(options.name)) });
     Object.freeze(this);
   }
 

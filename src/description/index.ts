@@ -1,4 +1,4 @@
-export { defineState, type StateOptions } from "./define.ts";
+export { defineState, definitionStack, type StateOptions } from "./define.ts";
 export {
   type AnyField,
   Field,
@@ -32,7 +32,17 @@ export {
   u64,
   type WideField,
 } from "./kernel-kinds.ts";
-export { isSameLayout, kindText, layoutLines } from "./layout.ts";
+export {
+  fieldsIn,
+  isSameLayout,
+  isSameNewest,
+  kindText,
+  layoutLines,
+  sameConditions,
+  sameCount,
+  sameName,
+  wire,
+} from "./layout.ts";
 export {
   type DescriptionRecord,
   type FieldRecord,
@@ -46,7 +56,7 @@ export {
   recordClosure,
 } from "./lock-record.ts";
 export type * from "./model.ts";
-export { assertSameLayout, negotiate, unwritableField, type VersionIds } from "./negotiate.ts";
+export { assertSameLayout, commonVersion, negotiate, unwritableField, type VersionIds } from "./negotiate.ts";
 export {
   bitmap,
   blob,

@@ -16,36 +16,47 @@ export function layoutLines(record: DescriptionRecord, versionId: number): reado
 
 /** Whether two records mean the same bytes by a version. */
 export function isSameLayout(a: DescriptionRecord, b: DescriptionRecord, versionId: number): boolean {
-  return sameFields(a.fields, b.fields, versionId);
+  return sameFields(a.fields, b.fields, [versionId, versionId]);
 }
 
-function fieldsIn(fields: readonly FieldRecord[], versionId: number): readonly FieldRecord[] {
+/** Whether the newest versions of two records are the same bytes, whatever their numbers: objects in place stay so. */
+export function isSameNewest(a: DescriptionRecord, b: DescriptionRecord): boolean {
+  return sameFields(a.fields, b.fields, [a.versionId, b.versionId]);
+}
+
+/** The versions in which the two sides are looked at. */
+type Versions = readonly [a: number, b: number];
+
+/** The fields that a version has. */
+export function fieldsIn(fields: readonly FieldRecord[], versionId: number): readonly FieldRecord[] {
   return fields.filter(({ since = 0, until = Number.POSITIVE_INFINITY }) =>
     isInVersion({ since, until }, versionId),
   );
 }
 
-function sameFields(a: readonly FieldRecord[], b: readonly FieldRecord[], versionId: number): boolean {
-  const left = fieldsIn(a, versionId);
-  const right = fieldsIn(b, versionId);
+function sameFields(a: readonly FieldRecord[], b: readonly FieldRecord[], versions: Versions): boolean {
+  const left = fieldsIn(a, versions[0]);
+  const right = fieldsIn(b, versions[1]);
   if (left.length !== right.length) return false;
   return left.every((field, index) => {
     const other = right[index] as FieldRecord;
     return (
       sameName(field, other) &&
-      sameKind(field.kind, other.kind, versionId) &&
+      sameKind(field.kind, other.kind, versions) &&
       sameConditions(field, left, other, right) &&
       sameCount(field.kind.count, left, other.kind.count, right)
     );
   });
 }
 
-function sameName(a: FieldRecord, b: FieldRecord): boolean {
+/** Whether two fields are one by their names. */
+export function sameName(a: FieldRecord, b: FieldRecord): boolean {
   if (a.kind.kind === "unused") return true;
   return a.name === b.name || (a.was ?? []).includes(b.name) || (b.was ?? []).includes(a.name);
 }
 
-function sameConditions(
+/** Whether two fields are there under the same conditions. */
+export function sameConditions(
   a: FieldRecord,
   fieldsA: readonly FieldRecord[],
   b: FieldRecord,
@@ -63,7 +74,8 @@ function sameConditions(
   );
 }
 
-function sameCount(
+/** Whether two counts, or the fields that hold them, are the same. */
+export function sameCount(
   a: number | string | undefined,
   fieldsA: readonly FieldRecord[],
   b: number | string | undefined,
@@ -78,7 +90,7 @@ function positionOf(name: string, fields: readonly FieldRecord[]): number {
   return fields.findIndex((field) => field.name === name);
 }
 
-function sameKind(a: KindRecord, b: KindRecord, versionId: number): boolean {
+function sameKind(a: KindRecord, b: KindRecord, versions: Versions): boolean {
   if (wire(a.kind) !== wire(b.kind)) return false;
   return (
     a.size === b.size &&
@@ -86,27 +98,27 @@ function sameKind(a: KindRecord, b: KindRecord, versionId: number): boolean {
     a.base === b.base &&
     a.format === b.format &&
     (typeof a.count === "string" || typeof b.count === "string" || a.count === b.count) &&
-    sameNested(a.element, b.element, versionId) &&
-    sameNested(a.key, b.key, versionId) &&
-    sameNested(a.value, b.value, versionId) &&
+    sameNested(a.element, b.element, versions) &&
+    sameNested(a.key, b.key, versions) &&
+    sameNested(a.value, b.value, versions) &&
     samePrefix(a.names ?? [], b.names ?? [], (left, right) => left === right) &&
-    sameFields(a.fields ?? [], b.fields ?? [], versionId) &&
+    sameFields(a.fields ?? [], b.fields ?? [], versions) &&
     samePrefix(
       a.variants ?? [],
       b.variants ?? [],
-      (left, right) => left.name === right.name && sameFields(left.fields, right.fields, versionId),
+      (left, right) => left.name === right.name && sameFields(left.fields, right.fields, versions),
     )
   );
 }
 
 /** `u64` and `u64.safe` are the same bytes. */
-function wire(kind: string): string {
+export function wire(kind: string): string {
   return kind.replace(/\.safe$/, "");
 }
 
-function sameNested(a: KindRecord | undefined, b: KindRecord | undefined, versionId: number): boolean {
+function sameNested(a: KindRecord | undefined, b: KindRecord | undefined, versions: Versions): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return sameKind(a, b, versionId);
+  return sameKind(a, b, versions);
 }
 
 function samePrefix<T>(a: readonly T[], b: readonly T[], same: (left: T, right: T) => boolean): boolean {

@@ -1,6 +1,6 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import { bytesToHex, utf8ToBytes } from "@noble/hashes/utils.js";
-import type { Condition, Description, FieldModel, Kind } from "./model.ts";
+import type { Condition, Description, FieldModel, Kind, Waiver } from "./model.ts";
 import { reachable, someKind } from "./walk.ts";
 
 /**
@@ -24,6 +24,7 @@ export interface DescriptionRecord {
   readonly section?: true;
   /** Whether `needed` may leave it out. */
   readonly needed?: true;
+  readonly waivers?: readonly Waiver[];
 }
 
 export interface FieldRecord {
@@ -37,6 +38,8 @@ export interface FieldRecord {
   readonly when?: readonly { readonly field: string; readonly operator: string; readonly value: string }[];
   /** A deprecated field that can be written for older versions. */
   readonly save?: true;
+  /** A deprecated field whose value is taken over from older versions. */
+  readonly load?: true;
 }
 
 /** A kind as JSON; nested descriptions by name. */
@@ -149,6 +152,7 @@ function descriptionRecord(description: Description, isSection: boolean): Descri
     subsections: description.subsections.map(({ name }) => name),
     ...(isSection ? { section: true } : {}),
     ...(description.hooks.needed === undefined ? {} : { needed: true }),
+    ...(description.waivers.length === 0 ? {} : { waivers: description.waivers }),
   };
 }
 
@@ -162,6 +166,7 @@ function fieldRecord(field: FieldModel): FieldRecord {
     ...(field.fallback === undefined ? {} : { default: valueText(field.fallback()) }),
     ...(field.conditions.length === 0 ? {} : { when: field.conditions.map(conditionRecord) }),
     ...(field.save === undefined ? {} : { save: true }),
+    ...(field.load === undefined ? {} : { load: true }),
   };
 }
 

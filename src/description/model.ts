@@ -81,6 +81,19 @@ export interface FieldModel {
   readonly conditions: readonly Condition[];
 }
 
+/** A finding of `kstate check` that somebody has accepted. It counts again from the day after `expires`. */
+export interface Waiver {
+  /** Id of the rule: `limit-changed`. */
+  readonly rule: string;
+  /** The field, as the finding names it; all of the description unless given. */
+  readonly field?: string;
+  /** Who answers for it. */
+  readonly owner: string;
+  /** Its last day: `2027-01-31`. */
+  readonly expires: string;
+  readonly why: string;
+}
+
 /** What `postLoad` is told. */
 export interface LoadInfo {
   /** How many saves passed the section on unread (carried) before this load; 0 is the ordinary case. */
@@ -114,6 +127,7 @@ export interface Description<State = unknown> {
   readonly checks: readonly Check[];
   /** Whose instances are loaded before; a function where the description is defined later. */
   readonly after: readonly (() => Description)[];
+  readonly waivers: readonly Waiver[];
   /** `player@3`. */
   toString(): string;
   readonly [stateType]?: State;

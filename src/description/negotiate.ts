@@ -18,7 +18,7 @@ export function negotiate(writer: LockRecord, reader: LockRecord): { readonly ve
   for (const own of writer.descriptions) {
     const other = readers.get(own.name);
     if (other === undefined) continue;
-    const version = highestCommon(own, other);
+    const version = commonVersion(own, other);
     if (version === undefined) without.push([own, other]);
     else versionIds[own.name] = version;
   }
@@ -72,7 +72,8 @@ function shortened(line: string): string {
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }
 
-function highestCommon(writer: DescriptionRecord, reader: DescriptionRecord): number | undefined {
+/** The version in which a writer saves a description for a reader; undefined if there is none. */
+export function commonVersion(writer: DescriptionRecord, reader: DescriptionRecord): number | undefined {
   const lowest = Math.max(writer.minVersionId, reader.minVersionId);
   for (let version = Math.min(writer.versionId, reader.versionId); version >= lowest; version--) {
     if (isLoadable(reader, version) && unwritableField(writer.fields, version) === undefined) return version;

@@ -20,7 +20,7 @@ export function parseLockRecord(text: string): LockRecord {
 }
 
 function descriptionOf(json: unknown): DescriptionRecord {
-  const { name, id, versionId, minVersionId, fields, subsections, section, needed } = members(
+  const { name, id, versionId, minVersionId, fields, subsections, section, needed, waivers } = members(
     json,
     "a description",
   );
@@ -33,11 +33,23 @@ function descriptionOf(json: unknown): DescriptionRecord {
     subsections: array(subsections, "subsections").map((item) => string(item, "a name")),
     ...(section === true ? { section: true } : {}),
     ...(needed === true ? { needed: true } : {}),
+    ...(waivers === undefined ? {} : { waivers: array(waivers, "waivers").map(waiverOf) }),
+  };
+}
+
+function waiverOf(json: unknown) {
+  const { rule, field, owner, expires, why } = members(json, "a waiver");
+  return {
+    rule: string(rule, "a rule"),
+    ...(field === undefined ? {} : { field: string(field, "a name") }),
+    owner: string(owner, "an owner"),
+    expires: string(expires, "a date"),
+    why: string(why, "a reason"),
   };
 }
 
 function fieldOf(json: unknown, depth: number): FieldRecord {
-  const { name, kind, since, until, was, default: fallback, when, save } = members(json, "a field");
+  const { name, kind, since, until, was, default: fallback, when, save, load } = members(json, "a field");
   return {
     name: string(name, "a name"),
     kind: kindOf(kind, depth + 1),
@@ -47,6 +59,7 @@ function fieldOf(json: unknown, depth: number): FieldRecord {
     ...(fallback === undefined ? {} : { default: string(fallback, "a default") }),
     ...(when === undefined ? {} : { when: array(when, "when").map(conditionOf) }),
     ...(save === true ? { save: true } : {}),
+    ...(load === true ? { load: true } : {}),
   };
 }
 

@@ -2,7 +2,7 @@
 
 import { KstateError } from "../error/index.ts";
 import { expectation, fits, picture } from "./fit.ts";
-import type { Condition, Description, FieldModel, Kind } from "./model.ts";
+import type { Condition, Description, FieldModel, Kind, Waiver } from "./model.ts";
 import { isDeprecated, isInVersion } from "./versions.ts";
 import { nestedKinds } from "./walk.ts";
 
@@ -15,6 +15,7 @@ export function validateDescription(description: Description): void {
   checkHead(description, fail);
   checkFields(description.fields, description.versionId, "", fail);
   checkSubsections(description, fail);
+  for (const waiver of description.waivers) checkWaiver(waiver, fail);
 }
 
 type Fail = (field: string | null, problem: string) => never;
@@ -52,6 +53,16 @@ function checkHead({ name, id, versionId, minVersionId }: Description, fail: Fai
 function checkNumber(value: number, what: string, fail: Fail): void {
   if (!Number.isInteger(value) || value < 0 || value > highest) {
     fail(null, `${what} must be an integer from 0 to ${highest}, is ${picture(value)}`);
+  }
+}
+
+function checkWaiver({ rule, owner, expires, why }: Waiver, fail: Fail): void {
+  for (const [what, text] of Object.entries({ rule, owner, why })) {
+    if (typeof text !== "string" || text === "") fail(null, `a waiver needs ${what}, a text`);
+  }
+  const isDate = typeof expires === "string" && /^\d{4}-\d{2}-\d{2}$/.test(expires);
+  if (!isDate || new Date(expires).toJSON()?.slice(0, 10) !== expires) {
+    fail(null, `the waiver of ${rule} must say until when: expires: "2027-01-31", is ${picture(expires)}`);
   }
 }
 

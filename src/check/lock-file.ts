@@ -1,0 +1,90 @@
+/**
+ * The lock file, `kstate.lock.json`: the lock record with a hash for each description, and where in the source it was
+ * found. A field stands on a line of its own, so that a change of the format is seen in review.
+ */
+
+import {
+  type DescriptionRecord,
+  type FieldRecord,
+  type LockRecord,
+  lockHash,
+  parseLockRecord,
+} from "../description/index.ts";
+import type { SourceLocation } from "./finding.ts";
+import { pointerOf } from "./pointer.ts";
+
+/** A lock record and where its parts were found, by JSON pointer. */
+export interface LockFile {
+  readonly record: LockRecord;
+  readonly sources: ReadonlyMap<string, SourceLocation>;
+}
+
+/** Where editors find the schema of the file. */
+const schema = "./node_modules/kstate/schema/lock.schema.json";
+
+/** The text of a lock file. The same descriptions at the same places give the same text. */
+export function formatLockFile({ record, sources }: LockFile): string {
+  const descriptions = record.descriptions.map((description) =>
+    descriptionText(description, record, sources),
+  );
+  return [
+    "{",
+    `  "$schema": ${JSON.stringify(schema)},`,
+    `  "format": ${record.format},`,
+    `  "hash": "${lockHash(record)}",`,
+    descriptions.length === 0
+      ? '  "descriptions": []'
+      : `  "descriptions": [\n${descriptions.join(",\n")}\n  ]`,
+    "}\n",
+  ].join("\n");
+}
+
+function descriptionText(
+  description: DescriptionRecord,
+  record: LockRecord,
+  sources: LockFile["sources"],
+): string {
+  const sourceOf = (part: DescriptionRecord | FieldRecord) => {
+    const source = sources.get(pointerOf(record, part));
+    return source === undefined ? {} : { source: locationText(source) };
+  };
+  const { fields, ...head } = description;
+  const members = Object.entries({ ...head, hash: descriptionHash(description), ...sourceOf(description) });
+  const lines = members.map(([name, value]) => `      ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  const rows = fields.map((field) => `        ${JSON.stringify({ ...field, ...sourceOf(field) })}`);
+  lines.push(rows.length === 0 ? '      "fields": []' : `      "fields": [\n${rows.join(",\n")}\n      ]`);
+  return `    {\n${lines.join(",\n")}\n    }`;
+}
+
+/** Changes exactly when the description does. */
+function descriptionHash(description: DescriptionRecord): string {
+  return lockHash({ format: 1, descriptions: [description] });
+}
+
+/** Reads the text of a lock file, or of a lock record alone. Throws `STREAM_CORRUPT`. */
+export function parseLockFile(text: string): LockFile {
+  const record = parseLockRecord(text);
+  const sources = new Map<string, SourceLocation>();
+  const { descriptions } = JSON.parse(text) as { descriptions: readonly Sourced[] };
+  for (const [i, description] of descriptions.entries()) {
+    addSource(`/descriptions/${i}`, description, sources);
+    for (const [j, field] of (description.fields ?? []).entries())
+      addSource(`/descriptions/${i}/fields/${j}`, field, sources);
+  }
+  return { record, sources };
+}
+
+interface Sourced {
+  readonly source?: unknown;
+  readonly fields?: readonly Sourced[];
+}
+
+function addSource(pointer: string, { source }: Sourced, sources: Map<string, SourceLocation>): void {
+  const [, file, line, column] = /^(.+):(\d+):(\d+)$/.exec(String(source)) ?? [];
+  if (file !== undefined) sources.set(pointer, { file, line: Number(line), column: Number(column) });
+}
+
+/** `src/state.ts:12:3`. */
+export function locationText({ file, line, column }: SourceLocation): string {
+  return `${file}:${line}:${column}`;
+}
