@@ -27,6 +27,11 @@ export const contracts = [
     source: "src/supervisor/control-protocol.ts",
     target: "docs/reference/control-socket.md",
   },
+  {
+    title: "What a supervisor writes down",
+    source: "src/supervisor/service-record.ts",
+    target: "docs/reference/service-record.md",
+  },
 ];
 
 const read = (path) => readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), "utf8");

@@ -8,6 +8,7 @@ const known = {
   json: { type: "boolean" },
   env: { type: "string", multiple: true },
   memory: { type: "string" },
+  adopt: { type: "boolean" },
   "boot-timeout": { type: "string" },
   "quiesce-timeout": { type: "string" },
   "freeze-timeout": { type: "string" },
@@ -24,6 +25,8 @@ export interface CommandLine {
   readonly timeouts: UpdateTimeouts;
   /** Size of the service's memory. */
   readonly memoryBytes: number;
+  /** Take over a service whose supervisor has ended. */
+  readonly adopt: boolean;
   /** What stands after `--`; null when there is no `--`. */
   readonly command: readonly string[] | null;
 }
@@ -43,6 +46,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     help: values.help ?? false,
     json: values.json ?? false,
     environment: Object.fromEntries((values.env ?? []).map(assignment)),
+    adopt: values.adopt ?? false,
     memoryBytes: bytes(values.memory ?? "1G"),
     timeouts: {
       bootMs: milliseconds("boot-timeout", values["boot-timeout"], DEFAULT_TIMEOUTS.bootMs),

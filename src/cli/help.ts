@@ -1,6 +1,7 @@
 export const helpText = `kstate: live update for stateful Node.js services
 
   kstate run [options] -- COMMAND…            run a service under a supervisor
+  kstate run --adopt [options] [-- COMMAND…]  take over one whose supervisor has ended; else start COMMAND
   kstate update [options] [-- COMMAND…]       replace it by its next version (the same command unless given)
   kstate rollback [options]                   replace it by its previous version, with the present state
   kstate status [--json]                      what runs, and how the last update went

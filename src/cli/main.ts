@@ -11,6 +11,7 @@ const untried: readonly ErrorCode[] = [
   "NO_SUPERVISOR",
   "NAME_INVALID",
   "NAME_IN_USE",
+  "NOTHING_TO_ADOPT",
   "PLATFORM_UNSUPPORTED",
 ];
 

@@ -178,6 +178,10 @@ export interface ErrorDetails {
   NO_SUPERVISOR: { readonly name: string };
   /** A supervisor of that name runs already. Stop it, or choose another `--name`. */
   NAME_IN_USE: { readonly name: string };
+  /** Nothing is left of a service of that name: no program of it runs. Start it with `kstate run -- COMMAND`. */
+  NOTHING_TO_ADOPT: { readonly name: string };
+  /** A program of the service runs, and does not let itself be adopted: it hangs, or is of another version. */
+  ADOPTION_FAILED: { readonly path: string; readonly problem: string };
   /** The name or the runtime directory cannot be used. */
   NAME_INVALID: { readonly name: string; readonly problem: string };
   /** One update at a time: another one is under way. */

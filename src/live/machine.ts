@@ -182,11 +182,15 @@ export type ProgramEvent =
       readonly freezeMs: number;
     }
   | { readonly type: "cancel"; readonly generation: number }
+  | { readonly type: "adopt" }
+  /** The supervisor of a successor has ended. */
+  | { readonly type: "abandoned" }
   | { readonly type: "ready" | "quiet" }
   | { readonly type: "busy"; readonly error: ErrorRecord };
 
 export type ProgramEffect =
-  | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" }
+  | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" | "introduce" }
+  | { readonly type: "giveUp"; readonly error: ErrorRecord }
   | {
       readonly type: "takeOver";
       readonly generation: number;
@@ -207,7 +211,11 @@ export type ProgramEffect =
  * next phase: `programAfter`.
  */
 export function programStep(state: ProgramState, event: ProgramEvent): Step<ProgramState, ProgramEffect> {
+  if (event.type === "adopt") return [state, [{ type: "introduce" }]];
   switch (`${state.phase} ${event.type}`) {
+    case "booting abandoned":
+    case "waiting abandoned":
+      return [{ phase: "refused" }, [{ type: "giveUp", error: abandoned() }]];
     case "booting ready":
       return [{ phase: "waiting" }, [{ type: "announce" }]];
     case "waiting boot":
@@ -236,6 +244,14 @@ export function programStep(state: ProgramState, event: ProgramEvent): Step<Prog
     default:
       return [state, []];
   }
+}
+
+function abandoned(): ErrorRecord {
+  return {
+    code: "UPDATE_CANCELLED",
+    message: "cannot take over: the supervisor ended before the update began",
+    detail: { reason: "supervisor" },
+  };
 }
 
 /** The phase after a blocking effect, by what was decided. */

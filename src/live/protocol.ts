@@ -35,9 +35,24 @@
  *  d  N cannot load                                          N decides CANCELLED, tells O on the pair, N → S refused
  *  e  N ends or stays silent while O is frozen               O decides CANCELLED, O → S thawed; S ends N
  *  f  S loses patience                                       S decides CANCELLED, ends N; O finds it
+ *  g  S ends                                                 see adoption
  * ```
  * A decision that comes second loses and follows the first: after COMMITTED, O leaves and N serves, whatever
  * else happens. Time-outs end at the commit.
+ *
+ * Adoption. A program whose supervisor has ended serves on; another supervisor S' dials its control socket:
+ * ```
+ * adoption 1 S' → P adopt     P → S' adopted, and with it the end of a new channel, the memory, the listeners
+ *          2                  P → S' all that a supervisor has to know again: listen* if unanswered, ready, serving
+ * ```
+ * `adopted` and its descriptors are one message on the control socket, which S' reads itself until that line has
+ * come; more than 253 descriptors begin in messages before it, whose payload is a space. An end of a control
+ * socket that has been left is given up for the next one that dials.
+ *
+ * S may have ended in the middle of an update. Before it started N it had written down where both programs are
+ * (`supervisor/service-record.ts`). A successor that is left in `ready()`, and was not told to receive, ends; one
+ * that was told, and O, go on to their verdict without S. S' dials both, which answer when they are through, and
+ * then tries CANCELLED itself: on COMMITTED N is the program, otherwise O is, is sent `cancel`, and N is ended.
  *
  * `hello` carries the range of protocol versions that the program speaks; without a common one the supervisor
  * ends it. A new message, or a new required member of one, makes a new protocol version.
@@ -87,10 +102,19 @@ export type ToProgram =
       readonly quiesceMs: number;
       readonly freezeMs: number;
     }
-  | { readonly type: "cancel"; readonly generation: number };
+  | { readonly type: "cancel"; readonly generation: number }
+  /** From a supervisor that did not start the program: its first message. */
+  | { readonly type: "adopt" };
 
 export type ToSupervisor =
   | { readonly type: "hello"; readonly protocol: readonly [number, number]; readonly pid: number }
+  /** Its descriptors: channel, memory, and one listener for every key, in this order. */
+  | {
+      readonly type: "adopted";
+      readonly protocol: readonly [number, number];
+      readonly pid: number;
+      readonly listeners: readonly string[];
+    }
   | { readonly type: "listen"; readonly key: string; readonly address: ListenAddress }
   /** Booted: the record of its descriptions, and the keys of the listeners that it uses. */
   | { readonly type: "ready"; readonly lock: unknown; readonly listeners: readonly string[] }
@@ -135,7 +159,9 @@ const members = {
   receive: ["generation", "timeoutMs", "versionIds"],
   freeze: ["generation", "quiesceMs", "freezeMs"],
   cancel: ["generation"],
+  adopt: [],
   hello: ["protocol", "pid"],
+  adopted: ["protocol", "pid", "listeners"],
   listen: ["key", "address"],
   ready: ["lock", "listeners"],
   prepared: ["versionIds"],

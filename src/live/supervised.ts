@@ -16,6 +16,7 @@ import { Pair } from "./pair.ts";
 import {
   formatMessage,
   type HandoverFigures,
+  type ListenAddress,
   type LiveEnvironment,
   PROTOCOL,
   type ToProgram,
@@ -27,6 +28,12 @@ import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
 import { warmUp } from "./warm-up.ts";
 
+/** A listener that the supervisor was asked for. */
+interface ListenRequest {
+  readonly address: ListenAddress;
+  answer(error: ErrorRecord | null): void;
+}
+
 type Quiescing = Extract<ProgramEffect, { type: "quiesce" }> & { readonly quiescedAtNs: bigint };
 
 /** The program's side of its supervision: carries out what `programStep` decides. */
@@ -37,8 +44,10 @@ export class Supervised {
   readonly #memory: PhysicalMemory;
   readonly #control: ControlLink;
   readonly #descriptors: Map<string, number>;
-  readonly #listening = new Map<string, (error: ErrorRecord | null) => void>();
+  readonly #listening = new Map<string, ListenRequest>();
+  #channel: number;
   #state: ProgramState = { phase: "booting" };
+  #abandoned: ErrorRecord | undefined;
   #pair: Pair | undefined;
   #versionIds: VersionIds = {};
   #quiescing: { readonly quiesce: Quiesce; readonly effect: Quiescing } | undefined;
@@ -48,7 +57,8 @@ export class Supervised {
     this.#environment = environment;
     this.#parts = parts;
     this.#system = system;
-    const { memory, channel, pair, control, listeners } = environment;
+    const { memory, channel, pair, control, listeners, role } = environment;
+    this.#channel = channel;
     for (const descriptor of [
       memory,
       channel,
@@ -59,14 +69,22 @@ export class Supervised {
       setCloseOnExec(descriptor);
     }
     this.#memory = PhysicalMemory.attach(openDescriptor(memory));
-    if (environment.role === "first") this.#memory.own();
+    if (role === "first") {
+      this.#memory.own();
+      this.#memory.settle(); // what a program that crashed while it was frozen had left is no state to begin with
+    }
     this.#descriptors = new Map(listeners.map(({ key, descriptor }) => [key, descriptor]));
     if (pair !== null) this.#pair = new Pair(system, pair);
-    this.#control = new ControlLink(control, (message) => this.#receive(message));
+    this.#control = new ControlLink(control, system, {
+      message: (message) => this.#receive(message),
+      left: () => {
+        if (role === "successor") this.#step({ type: "abandoned" });
+      },
+    });
     this.#control.send({ type: "hello", protocol: PROTOCOL, pid: process.pid });
     process.on("uncaughtExceptionMonitor", (error) => {
       if (process.listenerCount("uncaughtException") > 0) return; // the program lives on
-      this.#system.send(channel, lastWords(error), []);
+      this.#system.send(this.#channel, lastWords(error), []);
     });
   }
 
@@ -81,9 +99,11 @@ export class Supervised {
   /** Gets a descriptor for every listener, then waits until this program has to serve, and serves. */
   async ready(): Promise<void> {
     this.#control.hold(true);
+    this.#assertNotAbandoned();
     await this.#bindListeners();
     if (this.#environment.role === "successor")
       await warmUp(this.#system, "successor", webSocketsOf(this.#parts));
+    this.#assertNotAbandoned();
     await new Promise<void>((resolve, reject) => {
       this.#serving = { resolve, reject };
       this.#step({ type: "ready" });
@@ -91,10 +111,16 @@ export class Supervised {
     this.#control.hold(false);
   }
 
+  #assertNotAbandoned(): void {
+    if (this.#abandoned !== undefined) throw fromErrorRecord(this.#abandoned);
+  }
+
   async #bindListeners(): Promise<void> {
     const wanted = this.#parts.listeners.addresses().filter(({ key }) => !this.#descriptors.has(key));
     for (const { key, address } of wanted) {
-      const answer = new Promise<ErrorRecord | null>((resolve) => this.#listening.set(key, resolve));
+      const answer = new Promise<ErrorRecord | null>((resolve) =>
+        this.#listening.set(key, { address, answer: resolve }),
+      );
       this.#control.send({ type: "listen", key, address });
       const error = await answer;
       if (error !== null) throw fromErrorRecord(error);
@@ -104,7 +130,7 @@ export class Supervised {
 
   /** The descriptor that the supervisor put on the channel before it announced it. */
   #fetchDescriptor(): number {
-    const message = this.#system.receive(this.#environment.channel);
+    const message = this.#system.receive(this.#channel);
     const descriptor = typeof message === "string" ? undefined : message.descriptors[0];
     if (descriptor !== undefined) return descriptor;
     throw new KstateError("PROTOCOL_ERROR", "the supervisor announced a descriptor and sent none", {
@@ -113,8 +139,9 @@ export class Supervised {
   }
 
   #receive(message: ToProgram): void {
-    if (message.type === "listening") this.#listening.get(message.key)?.(message.error);
-    else this.#step(message);
+    if (message.type !== "listening") return this.#step(message);
+    this.#listening.get(message.key)?.answer(message.error);
+    this.#listening.delete(message.key);
   }
 
   #step(event: ProgramEvent): void {
@@ -127,8 +154,13 @@ export class Supervised {
     switch (effect.type) {
       case "announce":
         return this.#announce();
+      case "introduce":
+        return this.#introduce();
+      case "giveUp":
+        this.#abandoned = effect.error;
+        return this.#serving?.reject(fromErrorRecord(effect.error));
       case "serve":
-        return this.#beginServing("boot", () => null);
+        return this.#beginServing("boot", () => this.#forgetLost());
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
@@ -144,6 +176,13 @@ export class Supervised {
       case "refuse":
         return this.#control.send({ type: "refused", error: effect.error });
     }
+  }
+
+  /** Gives back the folios of a program that crashed: nothing that is left refers to them. */
+  #forgetLost(): null {
+    if (this.#memory.preserved().streams.length === 0)
+      this.#memory.freeUnclaimed(({ owner }) => owner !== "");
+    return null;
   }
 
   /** Each server listens on a duplicate: closing a server closes its descriptor for good. */
@@ -174,7 +213,38 @@ export class Supervised {
       this.#system.close(descriptor); // the previous version's, which this one does not serve
       this.#descriptors.delete(key);
     }
+    this.#sendReady();
+  }
+
+  #sendReady(): void {
+    const listeners = this.#parts.listeners.addresses().map(({ key }) => key);
     this.#control.send({ type: "ready", lock: this.#parts.registry.lockRecord(), listeners });
+  }
+
+  /** Gives a new supervisor all that the one before had. */
+  #introduce(): void {
+    const [channel, theirs] = this.#system.socketPair();
+    const listeners = [...this.#descriptors];
+    this.#control.sendWith(
+      {
+        type: "adopted",
+        protocol: PROTOCOL,
+        pid: process.pid,
+        listeners: listeners.map(([key]) => key),
+      },
+      [theirs, this.#memory.descriptor, ...listeners.map(([, descriptor]) => descriptor)],
+      () => {
+        this.#system.close(theirs);
+        this.#system.close(this.#channel);
+        this.#channel = channel;
+        for (const [key, { address }] of this.#listening)
+          this.#control.send({ type: "listen", key, address });
+        const { phase } = this.#state;
+        if (phase !== "booting") this.#sendReady();
+        if (phase === "serving" || phase === "quiescing")
+          this.#control.send({ type: "serving", figures: null });
+      },
+    );
   }
 
   /** Node's HTTP server keeps its list of connections from the moment it listens: connections come after that. */

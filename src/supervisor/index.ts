@@ -10,5 +10,6 @@ export {
 export { claimName, serveControl } from "./control-server.ts";
 export type { Command } from "./program.ts";
 export { ensureRuntimeDirectory, runtimeDirectory, socketPath } from "./runtime-directory.ts";
+export { findOrphan } from "./service-record.ts";
 export { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 export { type SupervisorSystem, supervisorSystem } from "./system.ts";

@@ -35,6 +35,12 @@ export class ListeningSockets {
     }
   }
 
+  /** Takes over the socket of a key that another supervisor had bound. */
+  adopt(key: string, descriptor: number): void {
+    const text = this.#system.addressText(descriptor);
+    this.#sockets.set(key, { descriptor, text, path: text.startsWith("/") ? text : null });
+  }
+
   /** What a program inherits. */
   entries(): { key: string; descriptor: number }[] {
     return [...this.#sockets].map(([key, { descriptor }]) => ({ key, descriptor }));

@@ -1,18 +1,16 @@
-import type { ChildProcess } from "node:child_process";
 import type { Socket } from "node:net";
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import {
   commonProtocol,
-  ENVIRONMENT_VARIABLE,
   formatMessage,
   LineSplitter,
-  type LiveEnvironment,
   PROTOCOL,
   parseMessage,
   type ToProgram,
   type ToSupervisor,
 } from "../live/protocol.ts";
 import type { SupervisorSystem } from "./system.ts";
+import type { ProcessEnd, WatchedProcess } from "./watched-process.ts";
 
 const LAST_WORDS_MS = 500;
 
@@ -22,16 +20,13 @@ export interface Command {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-export interface ProgramOptions {
-  readonly command: Command;
-  readonly cwd: string;
-  readonly name: string;
-  readonly role: LiveEnvironment["role"];
-  /** The path of its control socket, made here. */
+/** How to reach a program: its process, its control socket and its channel. */
+export interface Contact {
+  readonly process: WatchedProcess;
   readonly controlPath: string;
-  readonly memory: number;
-  readonly pair: number | null;
-  readonly listeners: readonly { readonly key: string; readonly descriptor: number }[];
+  readonly socket: Socket;
+  readonly channel: number;
+  readonly startedAt: Date;
 }
 
 export interface ProgramEvents {
@@ -43,7 +38,6 @@ export interface ProgramEvents {
 /** One program under the supervisor: its process, its control socket and its channel. */
 export class Program {
   readonly command: Command;
-  readonly startedAt = new Date();
   phase: "running" | "joined" | "serving" = "running";
   /** The record of its descriptions, from `ready` on. */
   lock: unknown;
@@ -52,38 +46,33 @@ export class Program {
   /** What it threw, when it said so before it ended. */
   failure: ErrorRecord | undefined;
   readonly #system: SupervisorSystem;
-  readonly #options: ProgramOptions;
-  readonly #channel: number;
-  readonly #process: ChildProcess;
-  readonly #socket: Socket;
+  readonly #contact: Contact;
   #events: ProgramEvents;
   #exited = false;
 
-  constructor(system: SupervisorSystem, options: ProgramOptions, events: ProgramEvents) {
+  constructor(system: SupervisorSystem, command: Command, contact: Contact, events: ProgramEvents) {
     this.#system = system;
-    this.#options = options;
-    this.command = options.command;
+    this.#contact = contact;
+    this.command = command;
     this.#events = events;
-    const control = system.bindControl(options.controlPath);
-    const [channel, theirChannel] = system.socketPair();
-    this.#channel = channel;
-    try {
-      this.#process = system.spawn(spawnOptions(options, control, theirChannel));
-    } finally {
-      system.close(control);
-      system.close(theirChannel);
-    }
-    this.#process.once("error", (error: NodeJS.ErrnoException) =>
-      this.#exit(spawnFailed(options.command, error)),
-    );
-    this.#socket = this.#dial();
-    this.#process.once("exit", (code, signal) =>
-      this.#drain(() => this.#exit(exitedError(this.pid, code, signal))),
-    );
+    const { process, socket } = contact;
+    process.onEnd((end) => {
+      if (end.error !== undefined) this.#exit(spawnFailed(command, end.error));
+      else this.#drain(() => this.#exit(exitedError(this.pid, end)));
+    });
+    this.#listen(socket);
   }
 
   get pid(): number {
-    return this.#process.pid ?? -1;
+    return this.#contact.process.pid;
+  }
+
+  get startedAt(): Date {
+    return this.#contact.startedAt;
+  }
+
+  get controlPath(): string {
+    return this.#contact.controlPath;
   }
 
   /** Who is told from now on. */
@@ -91,8 +80,7 @@ export class Program {
     this.#events = events;
   }
 
-  #dial(): Socket {
-    const socket = this.#system.dial(this.#options.controlPath);
+  #listen(socket: Socket): void {
     const lines = new LineSplitter();
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
@@ -104,7 +92,7 @@ export class Program {
       }
     });
     socket.on("error", () => {}); // its end says it all, and that is watched
-    return socket;
+    socket.on("close", () => this.#contact.process.look());
   }
 
   #receive(message: ToSupervisor): void {
@@ -122,9 +110,9 @@ export class Program {
 
   /** Reads what an ended program had still said. Somebody it started may hold its end open: not for ever. */
   #drain(done: () => void): void {
-    if (this.#socket.closed) return done();
+    if (this.#contact.socket.closed) return done();
     const patience = setTimeout(done, LAST_WORDS_MS);
-    this.#socket.once("close", () => {
+    this.#contact.socket.once("close", () => {
       clearTimeout(patience);
       done();
     });
@@ -134,26 +122,26 @@ export class Program {
     if (this.#exited) return;
     this.#exited = true;
     this.#readLastWords();
-    this.#socket.destroy();
-    this.#system.close(this.#channel);
-    this.#system.unlink(this.#options.controlPath);
+    this.#contact.socket.destroy();
+    this.#system.close(this.#contact.channel);
+    this.#system.unlink(this.controlPath);
     this.#events.exited(this.failure ?? error);
   }
 
   #readLastWords(): void {
-    const line = this.#system.receiveText(this.#channel);
+    const line = this.#system.receiveText(this.#contact.channel);
     const message = line === null ? null : parseMessage(line);
     if (message?.type === "failed") this.failure ??= message.error;
   }
 
   send(message: ToProgram): void {
-    this.#socket.write(formatMessage(message));
+    this.#contact.socket.write(formatMessage(message));
   }
 
   /** Puts a descriptor on the channel; announce it with the next message. It stays open here. */
   sendDescriptor(descriptor: number): void {
     if (this.#exited) return;
-    if (!this.#system.sendDescriptor(this.#channel, descriptor)) this.kill("SIGKILL"); // it has stopped taking them
+    if (!this.#system.sendDescriptor(this.#contact.channel, descriptor)) this.kill("SIGKILL"); // it has stopped taking them
   }
 
   get exited(): boolean {
@@ -161,38 +149,8 @@ export class Program {
   }
 
   kill(signal: NodeJS.Signals): void {
-    if (!this.#exited) this.#process.kill(signal);
+    if (!this.#exited) this.#contact.process.kill(signal);
   }
-}
-
-function spawnOptions(
-  options: ProgramOptions,
-  control: number,
-  channel: number,
-): Parameters<SupervisorSystem["spawn"]>[0] {
-  const { command, cwd, name, role, memory, pair, listeners } = options;
-  const descriptors = [control, memory, channel, ...(pair === null ? [] : [pair])];
-  const live: LiveEnvironment = {
-    protocol: PROTOCOL,
-    name,
-    role,
-    control: 3,
-    memory: 4,
-    channel: 5,
-    pair: pair === null ? null : 6,
-    listeners: listeners.map(({ key }, index) => ({ key, descriptor: 3 + descriptors.length + index })),
-  };
-  return {
-    command: command.argv,
-    cwd,
-    environment: {
-      ...process.env,
-      PWD: cwd,
-      ...command.environment,
-      [ENVIRONMENT_VARIABLE]: JSON.stringify(live),
-    },
-    descriptors: [...descriptors, ...listeners.map(({ descriptor }) => descriptor)],
-  };
 }
 
 function spawnFailed({ argv }: Command, error: NodeJS.ErrnoException): ErrorRecord {
@@ -202,8 +160,9 @@ function spawnFailed({ argv }: Command, error: NodeJS.ErrnoException): ErrorReco
   );
 }
 
-function exitedError(pid: number, exitCode: number | null, signal: NodeJS.Signals | null): ErrorRecord {
-  const how = signal === null ? `ended with exit code ${exitCode}` : `was ended by ${signal}`;
+function exitedError(pid: number, { exitCode, signal }: ProcessEnd): ErrorRecord {
+  const code = exitCode === null ? "ended" : `ended with exit code ${exitCode}`;
+  const how = signal === null ? code : `was ended by ${signal}`;
   return toErrorRecord(
     new KstateError("PROGRAM_EXITED", `program ${pid} ${how}; its own output says why`, {
       pid,

@@ -1,10 +1,12 @@
 import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import type { LiveEnvironment, ToSupervisor } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
+import { adoptService } from "./adopt-service.ts";
 import type { LastUpdate, SupervisorStatus, UpdateResult, UpdateTimeouts } from "./control-protocol.ts";
 import { ListeningSockets } from "./listening-sockets.ts";
-import { type Command, Program } from "./program.ts";
-import { socketPath } from "./runtime-directory.ts";
+import { type Command, type Contact, Program } from "./program.ts";
+import { type ProgramRecord, ServiceRecordFile } from "./service-record.ts";
+import { newControlPath, startProgram } from "./start-program.ts";
 import type { SupervisorSystem } from "./system.ts";
 import { Update, type UpdateOutcome } from "./update.ts";
 
@@ -13,16 +15,24 @@ const STOP_MS = 10_000;
 
 export interface SupervisorOptions {
   readonly name: string;
-  readonly command: Command;
   /** Where programs run: the path as it was given, resolved anew for each version. */
   readonly cwd: string;
   readonly runtimeDirectory: string;
-  /** Size of the sparse memory object, bytes; what is used of it is allocated when it is used. */
-  readonly memoryBytes: number;
   /** Told in words what happens. */
   readonly log: (text: string) => void;
   /** Called once, when the service has ended. */
   readonly ended: (exitCode: number) => void;
+}
+
+/** What a supervisor begins with: nothing but a command, or a service that another one has left. */
+interface Beginning {
+  readonly memory: PhysicalMemory;
+  readonly command: Command;
+  readonly previous: Command | null;
+  readonly generation: number;
+  readonly listeners: ReadonlyMap<string, number>;
+  /** Null: the program has to be started. */
+  readonly contact: Contact | null;
 }
 
 /**
@@ -34,47 +44,105 @@ export class Supervisor {
   readonly #system: SupervisorSystem;
   readonly #memory: PhysicalMemory;
   readonly #listening: ListeningSockets;
+  readonly #record: ServiceRecordFile;
   #current: Program;
-  #previous: Command | undefined;
+  #previous: Command | null;
   #update: Update | undefined;
   #lastUpdate: LastUpdate | undefined;
-  #generation = 0;
-  #programs = 0;
+  #generation: number;
   #stopping: (() => void)[] | undefined;
   /** Programs that have handed over and finish what stays with them. */
   readonly #leaving = new Set<Program>();
 
-  constructor(options: SupervisorOptions, system: SupervisorSystem) {
+  /** Starts a service. `memoryBytes` is the size of its memory: what is used of it is allocated when it is used. */
+  static start(
+    options: SupervisorOptions,
+    system: SupervisorSystem,
+    command: Command,
+    memoryBytes: number,
+  ): Supervisor {
+    const memory = system.createMemory(memoryBytes);
+    const listeners = new Map<string, number>();
+    return new Supervisor(options, system, {
+      memory,
+      command,
+      previous: null,
+      generation: 0,
+      listeners,
+      contact: null,
+    });
+  }
+
+  /**
+   * Takes over a service whose supervisor has ended; null when nothing is left of it. Blocks while a program is
+   * frozen. `ADOPTION_FAILED` when a program is there and does not answer.
+   */
+  static adopt(options: SupervisorOptions, system: SupervisorSystem): Supervisor | null {
+    const record = new ServiceRecordFile(options.runtimeDirectory, options.name).read();
+    const adopted = record === null ? null : adoptService(system, record);
+    if (record === null || adopted === null) return null;
+    const { verdict, contact } = adopted;
+    const { name, log } = options;
+    if (verdict !== null) log(`${name}: update ${record.generation} had been ${verdict.toLowerCase()}`);
+    if (contact === null) log(`${name}: its program has ended, and its memory was kept`);
+    else log(`${name}: adopted ${contact.process.pid}: ${adopted.command.argv.join(" ")}`);
+    const { generation, cwd } = record;
+    return new Supervisor({ ...options, cwd }, system, { ...adopted, generation });
+  }
+
+  private constructor(options: SupervisorOptions, system: SupervisorSystem, beginning: Beginning) {
     this.#options = options;
     this.#system = system;
-    this.#memory = system.createMemory(options.memoryBytes);
+    this.#memory = beginning.memory;
+    this.#previous = beginning.previous;
+    this.#generation = beginning.generation;
+    this.#record = new ServiceRecordFile(options.runtimeDirectory, options.name);
     this.#listening = new ListeningSockets(system);
-    this.#current = this.#startProgram(options.command, "first", null);
-    this.#options.log(`${options.name}: started ${this.#current.pid}: ${options.command.argv.join(" ")}`);
+    for (const [key, descriptor] of beginning.listeners) this.#listening.adopt(key, descriptor);
+    const { command, contact } = beginning;
+    if (contact === null) {
+      this.#current = this.#startProgram(command, "first", null);
+      this.#options.log(`${options.name}: started ${this.#current.pid}: ${command.argv.join(" ")}`);
+    } else {
+      this.#current = this.#program(command, contact);
+      this.#writeRecord(recordOf(this.#current, this.#system), null);
+    }
   }
 
   #startProgram(command: Command, role: LiveEnvironment["role"], pair: number | null): Program {
     const { name, cwd, runtimeDirectory } = this.#options;
-    this.#programs += 1;
-    const controlPath = socketPath(runtimeDirectory, `${name}.${process.pid}.${this.#programs}`);
-    const program: Program = new Program(
-      this.#system,
-      {
-        command,
-        cwd,
-        name,
-        role,
-        controlPath,
-        memory: this.#memory.descriptor,
-        pair,
-        listeners: this.#listening.entries(),
-      },
-      {
-        message: (message) => this.#receive(program, message),
-        exited: (error) => this.#exited(program, error),
-      },
-    );
+    const controlPath = newControlPath(runtimeDirectory, name);
+    const write = (program: ProgramRecord): void => {
+      if (role === "first") this.#writeRecord(program, null);
+      else this.#writeRecord(recordOf(this.#current, this.#system), program);
+    };
+    write({ controlPath, command, startedAt: new Date().toISOString(), process: null });
+    const { descriptor: memory } = this.#memory;
+    const listeners = this.#listening.entries();
+    const options = { command, cwd, name, role, controlPath, memory, pair, listeners };
+    const program = this.#program(command, startProgram(this.#system, options));
+    write(recordOf(program, this.#system));
     return program;
+  }
+
+  #program(command: Command, contact: Contact): Program {
+    const program: Program = new Program(this.#system, command, contact, {
+      message: (message) => this.#receive(program, message),
+      exited: (error) => this.#exited(program, error),
+    });
+    return program;
+  }
+
+  #writeRecord(program: ProgramRecord, successor: ProgramRecord | null): void {
+    const { name, cwd, log } = this.#options;
+    const generation = this.#generation;
+    const supervisor = { pid: process.pid, startTicks: this.#system.startTicks(process.pid) ?? 0 };
+    const update = successor === null ? null : { generation, successor };
+    try {
+      this.#record.write({ name, supervisor, cwd, generation, program, previous: this.#previous, update });
+    } catch (error) {
+      log(`${name}: nobody could adopt this service: ${(error as Error).message}`);
+    }
   }
 
   #receive(program: Program, message: ToSupervisor): void {
@@ -110,6 +178,7 @@ export class Supervisor {
   /** The service has ended: by itself, or because it was asked to. */
   #end(error: ErrorRecord): void {
     this.#listening.close();
+    this.#record.remove();
     const { exitCode, signal } = exitOf(error);
     if (this.#stopping === undefined) this.#options.log(`${this.#options.name}: ${error.message}`);
     for (const stopped of this.#stopping ?? []) stopped();
@@ -185,6 +254,7 @@ export class Supervisor {
     this.#lastUpdate = { generation, at: new Date().toISOString(), outcome: outcome.outcome, figures, error };
     if (outcome.outcome === "cancelled") {
       log(`${name}: update ${generation} cancelled, ${old.pid} goes on: ${outcome.error.message}`);
+      this.#writeRecord(recordOf(old, this.#system), null);
       if (old.exited) this.#end(outcome.error);
       return;
     }
@@ -192,6 +262,7 @@ export class Supervisor {
     if (!old.exited) this.#leaving.add(old);
     this.#listening.keep(this.#current.listeners);
     this.#previous = old.command;
+    this.#writeRecord(recordOf(this.#current, this.#system), null);
     if (outcome.outcome === "committed")
       log(`${name}: update ${generation} committed, ${this.#current.pid} serves`);
     else
@@ -203,7 +274,7 @@ export class Supervisor {
 
   /** An update to the previous version's command; `NO_PREVIOUS_VERSION` when there is none. */
   async rollback(timeouts: UpdateTimeouts, progress: (text: string) => void): Promise<UpdateResult> {
-    if (this.#previous === undefined) {
+    if (this.#previous === null) {
       throw new KstateError("NO_PREVIOUS_VERSION", "cannot roll back: no update has been made yet", {});
     }
     return this.#replace(this.#previous, timeouts, progress);
@@ -258,4 +329,15 @@ function descriptionsOf(lock: unknown): { name: string; versionId: number }[] {
   return descriptions
     .filter(({ name }) => !name.startsWith("kstate."))
     .map(({ name, versionId }) => ({ name, versionId }));
+}
+
+function recordOf(program: Program, system: SupervisorSystem): ProgramRecord {
+  const { pid, controlPath, command, startedAt } = program;
+  const ticks = system.startTicks(pid);
+  return {
+    controlPath,
+    command,
+    startedAt: startedAt.toISOString(),
+    process: ticks === null ? null : { pid, startTicks: ticks },
+  };
 }

@@ -1,18 +1,23 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { lookup } from "node:dns/promises";
 import { chmodSync, unlinkSync } from "node:fs";
-import { connect, isIP, type Socket } from "node:net";
+import { connect, isIP, Socket } from "node:net";
 import { isKstateError } from "../error/index.ts";
 import type { ListenAddress } from "../live/protocol.ts";
 import {
   AF,
   bindSocket,
   closeDescriptor,
+  connectSocket,
   createMemfd,
   createSocket,
   IPPROTO_IPV6,
   listenSocket,
+  openDescriptor,
   PhysicalMemory,
+  POLL,
+  peerUserId,
+  poll,
+  type ReceivedMessage,
   receiveMessage,
   SO,
   SOL_SOCKET,
@@ -22,26 +27,40 @@ import {
   socketPair,
 } from "../memory/index.ts";
 import { addressText, tcpAddress, unixAddress } from "./socket-address.ts";
+import {
+  type SpawnOptions,
+  startProcess,
+  startTicks,
+  type WatchedProcess,
+  watchProcess,
+} from "./watched-process.ts";
 
 /** Connections that the kernel keeps for a service nobody accepts for at the moment. */
 const BACKLOG = 4096;
 
-export interface SpawnOptions {
-  readonly command: readonly string[];
-  readonly cwd: string;
-  readonly environment: NodeJS.ProcessEnv;
-  /** Descriptors that the program inherits as 3, 4, 5 … */
-  readonly descriptors: readonly number[];
-}
-
 /** Every effect of the supervisor on the operating system, so that a test can stand in for it. */
 export interface SupervisorSystem {
   createMemory(capacity: number): PhysicalMemory;
-  spawn(options: SpawnOptions): ChildProcess;
+  /** Memory that another supervisor made. */
+  attachMemory(descriptor: number): PhysicalMemory;
+  spawn(options: SpawnOptions): WatchedProcess;
+  /** A process that somebody else started; null when it has ended. */
+  watch(pid: number): WatchedProcess | null;
+  /** When a process started, in ticks; null when there is none. */
+  startTicks(pid: number): number | null;
   /** A UNIX socket that listens at `path`, made anew. */
   bindControl(path: string): number;
   bind(address: ListenAddress): Promise<{ descriptor: number; text: string }>;
+  /** The address in words that a listening socket is bound to. */
+  addressText(descriptor: number): string;
   dial(path: string): Socket;
+  /** A connection to a UNIX socket of this user that Node does not read; null when nobody listens there. */
+  dialRaw(path: string): number | null;
+  /** What stands on such a connection; null when nothing has come in time. */
+  receive(descriptor: number, timeoutMs: number): ReceivedMessage | "closed" | null;
+  sendText(descriptor: number, text: string): void;
+  /** Makes a socket of Node of such a connection. */
+  socketOf(descriptor: number): Socket;
   socketPair(): [number, number];
   /** Puts a descriptor on a channel; false when nobody is there to take it. */
   sendDescriptor(channel: number, descriptor: number): boolean;
@@ -54,13 +73,10 @@ export interface SupervisorSystem {
 
 export const supervisorSystem: SupervisorSystem = {
   createMemory: (capacity) => PhysicalMemory.create(createMemfd(capacity)),
-  // Standard streams are inherited, never piped: a dead pipe would end the program at its next log line.
-  spawn: ({ command, cwd, environment, descriptors }) =>
-    spawn(command[0]!, command.slice(1), {
-      cwd,
-      env: environment,
-      stdio: ["inherit", "inherit", "inherit", ...descriptors],
-    }),
+  attachMemory: (descriptor) => PhysicalMemory.attach(openDescriptor(descriptor)),
+  spawn: startProcess,
+  watch: watchProcess,
+  startTicks,
   bindControl: (path) => {
     unlinkIfThere(path);
     const descriptor = bindUnix(path, 8);
@@ -71,7 +87,12 @@ export const supervisorSystem: SupervisorSystem = {
     const descriptor = address.kind === "unix" ? await bindUnixPath(address.path) : await bindTcp(address);
     return { descriptor, text: addressText(socketAddress(descriptor)) };
   },
+  addressText: (descriptor) => addressText(socketAddress(descriptor)),
   dial: (path) => connect(path),
+  dialRaw: (path) => dialRaw(path),
+  receive: receiveWithin,
+  sendText: (descriptor, text) => void sendMessage(descriptor, Buffer.from(text), []),
+  socketOf: (fd) => new Socket({ fd, readable: true, writable: true }),
   socketPair,
   sendDescriptor: (channel, descriptor) => sendMessage(channel, Uint8Array.of(1), [descriptor]) === "sent",
   receiveText: (channel) => {
@@ -82,6 +103,31 @@ export const supervisorSystem: SupervisorSystem = {
   unlink: unlinkIfThere,
   nowMs: () => performance.now(),
 };
+
+function dialRaw(path: string): number | null {
+  const descriptor = createSocket(AF.unix);
+  try {
+    connectSocket(descriptor, unixAddress(path));
+    if (peerUserId(descriptor) === process.getuid?.()) return descriptor;
+  } catch (error) {
+    const gone =
+      isKstateError(error, "SYSTEM_CALL") && ["ECONNREFUSED", "ENOENT"].includes(error.detail.errno);
+    if (!gone) throw error;
+  }
+  closeDescriptor(descriptor);
+  return null;
+}
+
+function receiveWithin(descriptor: number, timeoutMs: number): ReceivedMessage | "closed" | null {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const message = receiveMessage(descriptor);
+    if (message !== "empty") return message;
+    const leftMs = deadline - performance.now();
+    if (leftMs <= 0) return null;
+    poll([{ fd: descriptor, events: POLL.in }], leftMs);
+  }
+}
 
 async function bindTcp({ host, port }: Extract<ListenAddress, { kind: "tcp" }>): Promise<number> {
   if (host !== null) {

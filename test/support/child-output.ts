@@ -7,6 +7,7 @@ export class ChildOutput {
   stdout = "";
   stderr = "";
   readonly #closed: Promise<unknown>;
+  #isClosed = false;
   readonly #watchers = new Set<() => void>();
 
   constructor(child: ChildProcess) {
@@ -19,8 +20,14 @@ export class ChildOutput {
       });
     }
     child.once("close", () => {
+      this.#isClosed = true;
       for (const watch of this.#watchers) watch();
     });
+  }
+
+  /** Resolves when the process has ended, though others may still hold its streams. */
+  async exited(): Promise<void> {
+    if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, "exit");
   }
 
   /** Resolves with the exit status; null after a signal. */
@@ -34,7 +41,7 @@ export class ChildOutput {
     return new Promise((resolve, reject) => {
       const watch = (): void => {
         const found = pattern.test(this.stderr);
-        if (!found && this.child.exitCode === null && this.child.signalCode === null) return;
+        if (!found && !this.#isClosed) return;
         this.#watchers.delete(watch);
         if (found) resolve();
         else reject(new Error(`ended without printing ${pattern}:\n${this.stderr}`));

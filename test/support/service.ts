@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -56,10 +56,24 @@ export interface Answer {
   readonly connection: number;
 }
 
+/** The processes that were started with a runtime directory. */
+function processesOf(directory: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`, "utf8").includes(`KSTATE_RUNTIME_DIR=${directory}\0`);
+      } catch {
+        return false; // it has just ended
+      }
+    })
+    .map(Number);
+}
+
 /** A service under `kstate run`, until the test ends. */
 export class Service {
   readonly directory: string;
-  readonly supervisor: ChildOutput;
+  supervisor: ChildOutput;
   port = 0;
   readonly #agents = [1, 2].map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
 
@@ -98,7 +112,8 @@ export class Service {
     t.after(async () => {
       for (const agent of service.#agents) agent.destroy();
       service.supervisor.child.kill("SIGTERM");
-      await service.supervisor.closed();
+      await service.supervisor.exited();
+      for (const pid of processesOf(directory)) process.kill(pid, "SIGKILL"); // left by a supervisor that was killed
     });
     if (serving) {
       await service.supervisor.saw(/ serves/);
@@ -108,6 +123,19 @@ export class Service {
       );
     }
     return service;
+  }
+
+  /** Kills the supervisor; the program stays. */
+  async killSupervisor(): Promise<void> {
+    this.supervisor.child.kill("SIGKILL");
+    await this.supervisor.exited();
+  }
+
+  /** Starts another supervisor for what is left, and waits until it knows that the program serves. */
+  async adopt(...args: string[]): Promise<ChildOutput> {
+    this.supervisor = startKstate(this.directory, ["run", "--adopt", ...args]);
+    await this.supervisor.saw(/ serves/);
+    return this.supervisor;
   }
 
   kstate(...args: string[]): Promise<CommandResult> {

@@ -11,7 +11,7 @@ export interface CliCommand {
 }
 
 export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Object.create(null), {
-  run: { options: ["name", "memory"], run },
+  run: { options: ["name", "memory", "adopt"], run },
   update: { options: ["name", "env", "json", ...TIMEOUT_OPTIONS], run: update },
   rollback: { options: ["name", "json", ...TIMEOUT_OPTIONS], run: rollback },
   status: { options: ["name", "json"], run: status },

@@ -1,7 +1,9 @@
 import { realpathSync } from "node:fs";
+import { KstateError } from "../../error/index.ts";
 import {
   claimName,
   ensureRuntimeDirectory,
+  findOrphan,
   runtimeDirectory,
   Supervisor,
   serveControl,
@@ -12,30 +14,52 @@ import type { CommandLine } from "../command-line.ts";
 import { usage } from "../usage.ts";
 
 /** Runs a service until it ends; its exit status is the program's. */
-export async function run({ name, command, memoryBytes }: CommandLine): Promise<number> {
-  if (command === null) throw usage("no command: kstate run -- node app.js");
+export async function run({ name, command, memoryBytes, adopt }: CommandLine): Promise<number> {
+  if (command === null && !adopt) throw usage("no command: kstate run -- node app.js");
   const directory = runtimeDirectory(process.env);
   ensureRuntimeDirectory(directory);
   const server = await claimName(name, socketPath(directory, name));
-  const exitCode = await new Promise<number>((resolve) => {
-    const supervisor = new Supervisor(
-      {
+  try {
+    if (!adopt) assertNoOrphan(directory, name);
+    return await new Promise<number>((resolve) => {
+      const options = {
         name,
-        command: { argv: command, environment: {} },
         cwd: logicalDirectory(),
         runtimeDirectory: directory,
-        memoryBytes,
-        log: (text) => console.error(`kstate: ${text}`),
+        log: (text: string) => console.error(`kstate: ${text}`),
         ended: resolve,
-      },
-      supervisorSystem,
-    );
-    serveControl(server, supervisor);
-    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
-      process.on(signal, () => void supervisor.stop());
-  });
-  server.close();
-  return exitCode;
+      };
+      const adopted = adopt ? Supervisor.adopt(options, supervisorSystem) : null;
+      if (adopted === null && command === null) throw nothingToAdopt(name);
+      const first = { argv: command ?? [], environment: {} };
+      const supervisor = adopted ?? Supervisor.start(options, supervisorSystem, first, memoryBytes);
+      serveControl(server, supervisor);
+      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+        process.on(signal, () => void supervisor.stop());
+    });
+  } finally {
+    server.close();
+  }
+}
+
+/** Two programs of one name would fight for the same addresses and have half of the clients each. */
+function assertNoOrphan(directory: string, name: string): void {
+  const pid = findOrphan(directory, name, supervisorSystem.startTicks);
+  if (pid === null) return;
+  throw new KstateError(
+    "NAME_IN_USE",
+    `program ${pid} of ${name} still serves, though its supervisor has ended; ` +
+      `take it over with "kstate run --name ${name} --adopt", or end it`,
+    { name },
+  );
+}
+
+function nothingToAdopt(name: string): KstateError {
+  return new KstateError(
+    "NOTHING_TO_ADOPT",
+    `cannot adopt ${name}: no program of it runs here; start it with "kstate run --name ${name} -- node app.js"`,
+    { name },
+  );
 }
 
 /** The working directory as the shell names it: a symbolic link in it is followed anew for each version. */

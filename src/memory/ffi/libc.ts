@@ -60,6 +60,7 @@ const prototypes = {
   socket: "int socket(int domain, int type, int protocol)",
   bind: "int bind(int fd, const void *address, uint32_t length)",
   listen: "int listen(int fd, int backlog)",
+  connect: "int connect(int fd, const void *address, uint32_t length)",
   getsockname: "int getsockname(int fd, void *address, void *length)",
   setsockopt: "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
   getsockopt: "int getsockopt(int fd, int level, int name, void *value, void *length)",
@@ -67,6 +68,7 @@ const prototypes = {
   recvmsg: "int64_t recvmsg(int fd, void *message, int flags)",
   ioctl: "int ioctl(int fd, uint64_t request, void *argument)",
   poll: "int poll(void *descriptors, uint64_t count, int timeoutMs)",
+  syscall: "int64_t syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d)",
 } as const;
 
 type CallName = keyof typeof prototypes;
@@ -291,11 +293,31 @@ export function socketAddress(fd: number): Uint8Array {
   return address.subarray(0, length[0]);
 }
 
+/** Connects a socket to a `sockaddr` in its binary form. */
+export function connectSocket(fd: number, address: Uint8Array): void {
+  call("connect", fd, address, address.length);
+}
+
 /** The user id of the process at the other end of a UNIX socket. */
 export function peerUserId(fd: number): number {
   const credentials = new Int32Array(3); // struct ucred: pid, uid, gid
   call("getsockopt", fd, SOL_SOCKET, SO.peerCredentials, credentials, Uint32Array.of(12));
   return credentials[1]!;
+}
+
+/** System calls that not every C library wraps; their numbers are the same on every architecture. */
+const SYS = { pidfdSendSignal: 424, pidfdOpen: 434 } as const;
+
+/** A descriptor of a process, close-on-exec: it stays that process when the id is given to another one. */
+export function openProcess(pid: number): number {
+  return call("syscall", SYS.pidfdOpen, pid, 0, 0, 0);
+}
+
+/** Sends a signal to the process of {@link openProcess}; false when it has ended. */
+export function signalProcess(fd: number, signal: number): boolean {
+  if (Number(calls().syscall(SYS.pidfdSendSignal, fd, signal, 0, 0)) === 0) return true;
+  if (koffi.errno() === constants.errno.ESRCH) return false;
+  throw systemCallError("syscall");
 }
 
 /** Events of {@link poll}. */

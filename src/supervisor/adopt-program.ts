@@ -1,0 +1,91 @@
+import { KstateError } from "../error/index.ts";
+import {
+  commonProtocol,
+  formatMessage,
+  PROTOCOL,
+  parseMessage,
+  type ToSupervisor,
+} from "../live/protocol.ts";
+import type { Contact } from "./program.ts";
+import type { SupervisorSystem } from "./system.ts";
+
+/** A program that frozen waits for its verdict cannot answer before that, ms. */
+const ANSWER_MS = 20_000;
+
+/** What a program gives to a supervisor that adopts it; the descriptors are the supervisor's from now on. */
+export interface AdoptedProgram {
+  readonly contact: Contact;
+  readonly memory: number;
+  readonly listeners: ReadonlyMap<string, number>;
+}
+
+type Introduction = Extract<ToSupervisor, { type: "adopted" }>;
+
+/**
+ * Dials a program whose supervisor has ended, and takes over what it holds. Blocks. Null when the program has ended;
+ * `ADOPTION_FAILED` when it is there and says nothing, or something else.
+ */
+export function adoptProgram(
+  system: SupervisorSystem,
+  controlPath: string,
+  startedAt: Date,
+): AdoptedProgram | null {
+  const descriptor = system.dialRaw(controlPath);
+  if (descriptor === null) return null;
+  const received: number[] = [];
+  try {
+    system.sendText(descriptor, formatMessage({ type: "adopt" }));
+    const answer = readIntroduction(system, descriptor, controlPath, received);
+    const watched = answer === null ? null : system.watch(answer.introduction.pid);
+    if (answer === null || watched === null) {
+      for (const each of [descriptor, ...received]) system.close(each);
+      return null;
+    }
+    const { introduction, rest } = answer;
+    const [channel, memory, ...listeners] = received;
+    if (memory === undefined || listeners.length !== introduction.listeners.length) {
+      throw failed(controlPath, `it sent ${received.length} descriptors`);
+    }
+    commonProtocol(PROTOCOL, introduction.protocol);
+    const socket = system.socketOf(descriptor);
+    socket.unshift(rest);
+    return {
+      contact: { process: watched, controlPath, socket, channel: channel!, startedAt },
+      memory,
+      listeners: new Map(introduction.listeners.map((key, index) => [key, listeners[index]!])),
+    };
+  } catch (error) {
+    for (const each of [descriptor, ...received]) system.close(each);
+    throw error;
+  }
+}
+
+/** Reads lines up to the introduction; null when the program ends instead. What it said before does not count. */
+function readIntroduction(
+  system: SupervisorSystem,
+  descriptor: number,
+  controlPath: string,
+  received: number[],
+): { introduction: Introduction; rest: Uint8Array } | null {
+  let bytes = Buffer.alloc(0);
+  for (;;) {
+    const message = system.receive(descriptor, ANSWER_MS);
+    if (message === "closed") return null;
+    if (message === null) throw failed(controlPath, `it said nothing within ${ANSWER_MS} ms`);
+    received.push(...message.descriptors);
+    bytes = Buffer.concat([bytes, message.payload]);
+    for (let end = bytes.indexOf("\n"); end !== -1; end = bytes.indexOf("\n")) {
+      const said = parseMessage(bytes.toString("utf8", 0, end)) as ToSupervisor;
+      bytes = bytes.subarray(end + 1);
+      if (said.type === "adopted") return { introduction: said, rest: bytes };
+    }
+  }
+}
+
+function failed(path: string, problem: string): KstateError {
+  return new KstateError(
+    "ADOPTION_FAILED",
+    `cannot adopt the program behind ${path}: ${problem}; end it if it hangs, then start the service anew`,
+    { path, problem },
+  );
+}
