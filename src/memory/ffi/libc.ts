@@ -68,7 +68,7 @@ const prototypes = {
   recvmsg: "int64_t recvmsg(int fd, void *message, int flags)",
   ioctl: "int ioctl(int fd, uint64_t request, void *argument)",
   poll: "int poll(void *descriptors, uint64_t count, int timeoutMs)",
-  syscall: "int64_t syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d)",
+  pidfd: "int64_t syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d)",
 } as const;
 
 type CallName = keyof typeof prototypes;
@@ -310,14 +310,14 @@ const SYS = { pidfdSendSignal: 424, pidfdOpen: 434 } as const;
 
 /** A descriptor of a process, close-on-exec: it stays that process when the id is given to another one. */
 export function openProcess(pid: number): number {
-  return call("syscall", SYS.pidfdOpen, pid, 0, 0, 0);
+  return call("pidfd", SYS.pidfdOpen, pid, 0, 0, 0);
 }
 
 /** Sends a signal to the process of {@link openProcess}; false when it has ended. */
 export function signalProcess(fd: number, signal: number): boolean {
-  if (Number(calls().syscall(SYS.pidfdSendSignal, fd, signal, 0, 0)) === 0) return true;
+  if (Number(calls().pidfd(SYS.pidfdSendSignal, fd, signal, 0, 0)) === 0) return true;
   if (koffi.errno() === constants.errno.ESRCH) return false;
-  throw systemCallError("syscall");
+  throw systemCallError("pidfd");
 }
 
 /** Events of {@link poll}. */
