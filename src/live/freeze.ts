@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { StateOf, VersionIds } from "../description/index.ts";
 import { type ErrorRecord, isKstateError, toErrorRecord } from "../error/index.ts";
-import { HANDOVER, type PhysicalMemory } from "../memory/index.ts";
+import { type Folio, HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Listeners } from "./listeners.ts";
 import type { LiveResources } from "./live-resources.ts";
@@ -31,6 +31,8 @@ export interface FreezeRequest {
   readonly freezeMs: number;
   readonly versionIds: VersionIds;
   readonly quiescedAtNs: bigint;
+  /** Allocated beforehand, for the stream; `freeze` uses it up or frees it. */
+  readonly room: Folio;
 }
 
 export type FreezeResult =
@@ -55,12 +57,14 @@ export function freeze(
   request: FreezeRequest,
 ): FreezeResult {
   let sockets: Socket[] = [];
+  let unusedRoom: Folio | undefined = request.room;
   const error = attempt(() => {
     const frozenAtNs = system.nowNs();
     const deadlineNs = frozenAtNs + BigInt(Math.ceil(request.freezeMs)) * 1_000_000n;
     parts.starters.stop();
     parts.resources.workers.park();
     sockets = collectConnections(parts);
+    unusedRoom = undefined;
     saveInto(memory, parts.registry, request);
     const descriptors = sockets.map(descriptorOf);
     pair.sendFrozen(
@@ -79,21 +83,26 @@ export function freeze(
     memory.fence();
     return { verdict: "COMMITTED", left: sockets };
   }
+  if (unusedRoom !== undefined) memory.free(unusedRoom);
   thaw(parts, memory);
   return { verdict: "CANCELLED", error: error ?? silence(request.freezeMs) };
 }
 
-/** The room that is tried first; what a program's state needs is mostly less, or as much as the last time. */
-const FIRST_STREAM_BYTES = 1024 * 1024;
+/** Mostly there is less to save, so what a freeze needs is allocated before it. */
+const ROOM_BYTES = 1024 * 1024;
+
+/** Room for a stream; `MEMORY_FULL`. */
+export function allocRoom(memory: PhysicalMemory): Folio {
+  return memory.alloc(ROOM_BYTES);
+}
 
 /** Saves straight into the memory, in a folio that is large enough. */
 function saveInto(
   memory: PhysicalMemory,
   registry: Registry,
-  { versionIds, generation }: FreezeRequest,
+  { versionIds, generation, room }: FreezeRequest,
 ): void {
-  for (let bytes = FIRST_STREAM_BYTES; ; ) {
-    const folio = memory.alloc(bytes);
+  for (let folio = room; ; ) {
     try {
       const stream = registry.save({ versionIds, dataChecksum: false, into: folio.bytes });
       memory.keepStream(HANDOVER, folio, stream.length, generation, "PENDING");
@@ -102,7 +111,7 @@ function saveInto(
     } catch (error) {
       memory.free(folio);
       if (!isKstateError(error, "STREAM_FULL")) throw error;
-      bytes = Math.max(2 * folio.size, error.detail.needed);
+      folio = memory.alloc(Math.max(2 * folio.size, error.detail.needed));
     }
   }
 }

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import { type LockRecord, negotiate, type VersionIds } from "../description/index.ts";
 import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
-import { openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
+import { type Folio, openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
 import { ControlLink } from "./control-link.ts";
-import { freeze, type Parts } from "./freeze.ts";
+import { allocRoom, freeze, type Parts } from "./freeze.ts";
 import { linger, staying } from "./linger.ts";
 import {
   type ProgramEffect,
@@ -26,7 +26,7 @@ import { WebSockets } from "./sockets/web-sockets.ts";
 import type { StartContext } from "./starters.ts";
 import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
-import { warmUp } from "./warm-up.ts";
+import { trialSave, warmUp } from "./warm-up.ts";
 
 /** A listener that the supervisor was asked for. */
 interface ListenRequest {
@@ -49,6 +49,9 @@ export class Supervised {
   #state: ProgramState = { phase: "booting" };
   #abandoned: ErrorRecord | undefined;
   #pair: Pair | undefined;
+  /** For the stream of the next freeze. */
+  #room: Folio | undefined;
+  #isWarm = false;
   #versionIds: VersionIds = {};
   #quiescing: { readonly quiesce: Quiesce; readonly effect: Quiescing } | undefined;
   #serving: { resolve(): void; reject(error: unknown): void } | undefined;
@@ -172,7 +175,7 @@ export class Supervised {
       case "unquiesce":
         this.#quiescing?.quiesce.cancel();
         this.#quiescing = undefined;
-        return this.#closePair();
+        return this.#forgetSuccessor();
       case "refuse":
         return this.#control.send({ type: "refused", error: effect.error });
     }
@@ -259,16 +262,18 @@ export class Supervised {
   }
 
   async #prepare(lock: LockRecord): Promise<void> {
-    this.#closePair(); // of an update that ended before it froze anybody
+    this.#forgetSuccessor(); // of an update that ended before it froze anybody
     try {
       this.#pair = new Pair(this.#system, this.#fetchDescriptor());
       this.#parts.resources.assertUpdatable();
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
       this.#parts.registry.prepare("save", this.#versionIds);
-      await warmUp(this.#system, "old", webSocketsOf(this.#parts));
+      await this.#warmUpOnce();
+      trialSave(this.#parts.registry, this.#versionIds);
+      this.#room = allocRoom(this.#memory);
       this.#control.send({ type: "prepared", versionIds: this.#versionIds });
     } catch (error) {
-      this.#closePair();
+      this.#forgetSuccessor();
       this.#control.send({ type: "refused", error: toErrorRecord(error) });
     }
   }
@@ -285,11 +290,12 @@ export class Supervised {
   #freeze(): void {
     const { effect } = this.#quiescing!;
     this.#quiescing = undefined;
-    const request = { ...effect, versionIds: this.#versionIds };
+    const request = { ...effect, versionIds: this.#versionIds, room: this.#room! };
+    this.#room = undefined;
     const result = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
     this.#state = programAfter("freeze", result.verdict);
     if (result.verdict === "COMMITTED") return this.#leave(result.left);
-    this.#closePair();
+    this.#forgetSuccessor();
     this.#control.send({ type: "thawed", error: result.error });
   }
 
@@ -301,6 +307,19 @@ export class Supervised {
     this.#closePair();
     this.#control.send({ type: "left", connections });
     linger(this.#parts.listeners, left, exit);
+  }
+
+  /** A program that thawed and is asked again has run all of it. */
+  async #warmUpOnce(): Promise<void> {
+    if (this.#isWarm) return;
+    await warmUp(this.#system, "old", webSocketsOf(this.#parts));
+    this.#isWarm = true;
+  }
+
+  #forgetSuccessor(): void {
+    this.#closePair();
+    if (this.#room !== undefined) this.#memory.free(this.#room);
+    this.#room = undefined;
   }
 
   #closePair(): void {

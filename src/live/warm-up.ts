@@ -2,7 +2,10 @@ import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
-import { AF, closeDescriptor, createSocket, socketPair } from "../memory/index.ts";
+import type { VersionIds } from "../description/index.ts";
+import { AF, createSocket, socketPair } from "../memory/index.ts";
+import type { Registry } from "../registry/index.ts";
+import { Pair } from "./pair.ts";
 import { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
 import type { WebSocketRecord } from "./sockets/records.ts";
@@ -11,6 +14,7 @@ import type { WebSockets } from "./sockets/web-sockets.ts";
 import type { LiveSystem } from "./system.ts";
 import { warmCodec } from "./warm-codec.ts";
 import { warmExchanges } from "./warm-exchange.ts";
+import { warmMemory } from "./warm-memory.ts";
 
 /**
  * Runs the code of a hand-over on made-up data, so that it is compiled when the program freezes: cold code takes
@@ -21,16 +25,34 @@ export async function warmUp(
   role: "successor" | "old",
   webSockets: readonly WebSockets<object, unknown>[],
 ): Promise<void> {
-  const codec = warmCodec();
-  const sockets = role === "successor" ? warmAdoption(webSockets) : warmSending(system);
-  await inSlices([codec, sockets.step], ROUNDS);
-  sockets.end();
+  const pair = warmPair(system);
+  const sockets = role === "successor" ? [warmAdoption(webSockets)] : [];
+  const steps = [pair, ...sockets].map(({ step }) => step);
+  await inSlices([warmCodec(), warmMemory(), ...steps], ROUNDS);
+  for (const { end } of [pair, ...sockets]) end();
   if (role === "successor") await warmExchanges(webSockets, emptyRecord);
+}
+
+/** Ends a trial with a large state after a millisecond or less. */
+const TRIAL_BYTES = 64 * 1024;
+
+/**
+ * Saves what there is of a program's own state, up to a few records, and throws it away, so that its own generated code
+ * and hooks have run. Whatever is in the way is left for the freeze to find, which may come to another state.
+ */
+export function trialSave(registry: Registry, versionIds: VersionIds): void {
+  try {
+    registry.save({ versionIds, dataChecksum: false, into: new Uint8Array(TRIAL_BYTES) });
+  } catch {
+    // STREAM_FULL, mostly
+  }
 }
 
 const ROUNDS = 150;
 /** The longest that a serving program is kept from its clients at a time, ms. */
 const SLICE_MS = 2;
+/** Both ends are here, so nobody waits. */
+const PATIENCE_NS = 1_000_000_000n;
 
 async function inSlices(steps: readonly (() => void)[], rounds: number): Promise<void> {
   let sliceStart = performance.now();
@@ -74,18 +96,23 @@ function warmAdoption(webSockets: readonly WebSockets<object, unknown>[]): { ste
   };
 }
 
-/** Sends a descriptor from one hand to the other. */
-function warmSending(system: LiveSystem): { step(): void; end(): void } {
+/** Sends a descriptor from one hand to the other, and the verdict back. */
+function warmPair(system: LiveSystem): { step(): void; end(): void } {
   const [left, right] = socketPair();
+  const [old, successor] = [new Pair(system, left), new Pair(system, right)];
   return {
     step: () => {
-      system.send(left, Uint8Array.of(0), [left]);
-      const message = system.receive(right);
-      if (typeof message === "object") for (const descriptor of message.descriptors) system.close(descriptor);
+      const nowNs = system.nowNs();
+      const record = { descriptors: 1, quiescedAtNs: String(nowNs), frozenAtNs: String(nowNs) };
+      old.sendFrozen([left], record, nowNs + PATIENCE_NS);
+      for (const descriptor of successor.receiveFrozen(nowNs + PATIENCE_NS).descriptors)
+        system.close(descriptor);
+      successor.sendVerdict(null);
+      old.receiveVerdict(nowNs + PATIENCE_NS);
     },
     end: () => {
-      closeDescriptor(left);
-      closeDescriptor(right);
+      old.close();
+      successor.close();
     },
   };
 }
