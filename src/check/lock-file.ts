@@ -5,13 +5,12 @@
 
 import {
   type DescriptionRecord,
-  type FieldRecord,
   type LockRecord,
   lockHash,
+  lockText,
   parseLockRecord,
 } from "../description/index.ts";
 import type { SourceLocation } from "./finding.ts";
-import { pointerOf } from "./pointer.ts";
 
 /** A lock record and where its parts were found, by JSON pointer. */
 export interface LockFile {
@@ -24,34 +23,36 @@ const schema = "./node_modules/kstate/schema/lock.schema.json";
 
 /** The text of a lock file. The same descriptions at the same places give the same text. */
 export function formatLockFile({ record, sources }: LockFile): string {
-  const descriptions = record.descriptions.map((description) =>
-    descriptionText(description, record, sources),
+  // Members come in one order, whoever made the record.
+  const { format, descriptions } = parseLockRecord(lockText(record));
+  const texts = descriptions.map((description, index) =>
+    descriptionText(description, `/descriptions/${index}`, sources),
   );
   return [
     "{",
     `  "$schema": ${JSON.stringify(schema)},`,
-    `  "format": ${record.format},`,
+    `  "format": ${format},`,
     `  "hash": "${lockHash(record)}",`,
-    descriptions.length === 0
-      ? '  "descriptions": []'
-      : `  "descriptions": [\n${descriptions.join(",\n")}\n  ]`,
+    texts.length === 0 ? '  "descriptions": []' : `  "descriptions": [\n${texts.join(",\n")}\n  ]`,
     "}\n",
   ].join("\n");
 }
 
 function descriptionText(
   description: DescriptionRecord,
-  record: LockRecord,
+  pointer: string,
   sources: LockFile["sources"],
 ): string {
-  const sourceOf = (part: DescriptionRecord | FieldRecord) => {
-    const source = sources.get(pointerOf(record, part));
+  const sourceAt = (at: string) => {
+    const source = sources.get(at);
     return source === undefined ? {} : { source: locationText(source) };
   };
   const { fields, ...head } = description;
-  const members = Object.entries({ ...head, hash: descriptionHash(description), ...sourceOf(description) });
+  const members = Object.entries({ ...head, hash: descriptionHash(description), ...sourceAt(pointer) });
   const lines = members.map(([name, value]) => `      ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
-  const rows = fields.map((field) => `        ${JSON.stringify({ ...field, ...sourceOf(field) })}`);
+  const rows = fields.map(
+    (field, index) => `        ${JSON.stringify({ ...field, ...sourceAt(`${pointer}/fields/${index}`) })}`,
+  );
   lines.push(rows.length === 0 ? '      "fields": []' : `      "fields": [\n${rows.join(",\n")}\n      ]`);
   return `    {\n${lines.join(",\n")}\n    }`;
 }

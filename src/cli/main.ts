@@ -3,11 +3,13 @@ import { type ErrorCode, isKstateError } from "../error/index.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { commands } from "./commands/index.ts";
 import { helpText } from "./help.ts";
+import { type CliTool, parseToolLine, tools } from "./tools/index.ts";
 import { usage } from "./usage.ts";
 
 const untried: readonly ErrorCode[] = [
   "USAGE",
   "ENTRY_INVALID",
+  "RECORD_UNREADABLE",
   "NO_SUPERVISOR",
   "NAME_INVALID",
   "NAME_IN_USE",
@@ -23,6 +25,8 @@ async function main(argv: readonly string[]): Promise<number> {
     return name === undefined ? 2 : 0;
   }
   try {
+    const tool = tools[name];
+    if (tool !== undefined) return await runTool(tool, rest);
     const command = commands[name];
     if (command === undefined) throw usage(`there is no command ${name}`);
     const line = parseCommandLine(rest, command.options);
@@ -36,6 +40,13 @@ async function main(argv: readonly string[]): Promise<number> {
     console.error(`kstate ${name}: ${error.message} [${error.code}]`);
     return untried.includes(error.code) ? 2 : 1;
   }
+}
+
+async function runTool(tool: CliTool, argv: readonly string[]): Promise<number> {
+  const line = parseToolLine(argv, tool.options);
+  if (line !== null) return tool.run(line);
+  console.log(tool.help);
+  return 0;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -123,6 +123,11 @@ export interface ErrorDetails {
   /** A registered object cannot take what was loaded: it is frozen, or a setter threw. All objects are as they were, unless `undo` is false. */
   APPLY_FAILED: { readonly description: string; readonly path: string };
 
+  // ---- checking ----
+
+  /** The descriptions that are to be compared cannot be read: no such file, revision or service, or no lock record in it. */
+  RECORD_UNREADABLE: { readonly source: string; readonly problem: string };
+
   // ---- live update ----
 
   /** Live update needs Linux on x64 or arm64. Everything else of kstate works here. */

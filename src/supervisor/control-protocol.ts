@@ -29,6 +29,8 @@ export type ControlRequest =
     }
   | { readonly type: "rollback"; readonly timeouts: UpdateTimeouts }
   | { readonly type: "status" }
+  /** The lock record of the program that serves, for `kstate check`. */
+  | { readonly type: "lock" }
   | { readonly type: "stop" };
 
 /** Reads one request; `PROTOCOL_ERROR` unless it is whole. */
@@ -40,7 +42,7 @@ export function parseRequest(line: string): ControlRequest {
     throw protocolError("it is not JSON");
   }
   const type: string | undefined = request?.type;
-  if (type === "status" || type === "stop") return { type };
+  if (type === "status" || type === "lock" || type === "stop") return { type };
   if (type !== "update" && type !== "rollback") throw protocolError(`there is no request ${String(type)}`);
   const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS } = request!;
   const isTexts = (value: unknown): boolean =>

@@ -75,6 +75,8 @@ async function carryOut(
       return supervisor.rollback(request.timeouts, progress);
     case "status":
       return supervisor.status();
+    case "lock":
+      return supervisor.lock;
     case "stop":
       await supervisor.stop();
       return {};

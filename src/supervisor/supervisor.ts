@@ -280,6 +280,11 @@ export class Supervisor {
     return this.#replace(this.#previous, timeouts, progress);
   }
 
+  /** The lock record of the program that serves, as it gave it; null until it has. */
+  get lock(): unknown {
+    return this.#current.lock ?? null;
+  }
+
   status(): SupervisorStatus {
     const { pid, command, startedAt, phase, lock } = this.#current;
     return {

@@ -1,29 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { test } from "node:test";
 import { isKstateError } from "kstate";
 import { loadDescriptions } from "#src/cli/load-descriptions.js";
-
-const root = fileURLToPath(new URL("../../../", import.meta.url));
-
-/** A project of a user: its files, with kstate and perhaps others in node_modules. */
-function project(t: TestContext, files: Record<string, string>, packages: readonly string[] = []): string {
-  const directory = mkdtempSync(join(tmpdir(), "kstate-entry-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  mkdirSync(join(directory, "node_modules"));
-  symlinkSync(root, join(directory, "node_modules/kstate"));
-  for (const name of packages)
-    symlinkSync(join(root, "node_modules", name), join(directory, "node_modules", name));
-  const all: Record<string, string> = { "package.json": '{"type":"module"}', ...files };
-  for (const [name, text] of Object.entries(all)) {
-    mkdirSync(dirname(join(directory, name)), { recursive: true });
-    writeFileSync(join(directory, name), text);
-  }
-  return directory;
-}
+import { project } from "../support/project.js";
 
 const two = `import { defineState, u8 } from "kstate";
 export const room = defineState({ name: "room", id: 1, fields: [["a", u8]] });

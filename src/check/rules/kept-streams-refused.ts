@@ -1,4 +1,5 @@
 import { isSameLayout } from "../../description/index.ts";
+import { exchangedVersions } from "../comparison.ts";
 import type { Rule } from "../finding.ts";
 import { olderVersions } from "../older-versions.ts";
 
@@ -11,6 +12,8 @@ export const keptStreamsRefused: Rule = {
   fix: "Restore the fields of that version, or raise minVersionId above it.",
   *find({ pairs }) {
     for (const pair of pairs) {
+      if (exchangedVersions(pair).some(([versionId]) => !isSameLayout(pair.old, pair.new, versionId)))
+        continue;
       for (const versionId of olderVersions(pair)) {
         if (isSameLayout(pair.old, pair.new, versionId)) continue;
         yield {

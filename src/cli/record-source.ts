@@ -1,0 +1,80 @@
+/**
+ * What `kstate check` compares may be a lock file, one of an older revision, a stream, the module that describes, or a
+ * running service: each has a lock record.
+ */
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { type LockFile, parseLockFile } from "../check/index.ts";
+import { type LockRecord, parseLockRecord } from "../description/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
+import { crc32, readBody, readTrailer, streamMagic } from "../stream/index.ts";
+import { requestControl, runtimeDirectory, socketPath } from "../supervisor/index.ts";
+import { lockEntries } from "./lock-entries.ts";
+
+export const defaultLockFile = "kstate.lock.json";
+
+/** A lock record and, where they are known, the places of its parts. Throws `RECORD_UNREADABLE`. */
+export async function recordFrom(source: string): Promise<LockFile> {
+  try {
+    return await read(source);
+  } catch (error) {
+    if (isKstateError(error, "RECORD_UNREADABLE")) throw error;
+    throw unreadable(source, error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+async function read(source: string): Promise<LockFile> {
+  if (source.startsWith("git:")) return parseLockFile(gitText(source));
+  if (source.startsWith("unix:")) return lockOfService(source, source.slice("unix:".length));
+  if (existsSync(source)) return readFile(source);
+  if (/[/\\]|\.\w+$/.test(source)) throw unreadable(source, "there is no such file");
+  return lockOfService(source, socketPath(runtimeDirectory(process.env), source));
+}
+
+function readFile(path: string): Promise<LockFile> | LockFile {
+  if (/\.[cm]?[jt]sx?$/.test(path)) return lockEntries([path]);
+  const bytes = readFileSync(path);
+  if (bytes.length >= 4 && bytes.readUInt32LE(0) === streamMagic) return lockOfStream(bytes);
+  return parseLockFile(bytes.toString("utf8"));
+}
+
+/** What the writer of a stream knew. */
+function lockOfStream(bytes: Uint8Array): LockFile {
+  const { lock } = readTrailer(bytes, readBody(bytes), crc32);
+  return { record: parseLockRecord(new TextDecoder().decode(lock.bytes)), sources: new Map() };
+}
+
+/** `git:main`, `git:v1.2.0:services/chat/kstate.lock.json`; a path is relative to where the command runs. */
+function gitText(source: string): string {
+  const [, revision = "", path = defaultLockFile] = /^git:([^:]+)(?::(.+))?$/.exec(source) ?? [];
+  if (revision === "" || revision.startsWith("-"))
+    throw unreadable(source, "write git:REVISION or git:REVISION:PATH");
+  try {
+    const argv = ["show", `${revision}:./${path}`];
+    return execFileSync("git", argv, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+      maxBuffer: 1 << 28,
+    });
+  } catch (error) {
+    const { stderr, message } = error as { readonly stderr?: string; readonly message: string };
+    throw unreadable(source, (stderr || message).trim().split("\n")[0]!, error);
+  }
+}
+
+/** The record that the program of a service gave its supervisor. */
+async function lockOfService(source: string, path: string): Promise<LockFile> {
+  const lock = (await requestControl(source, path, { type: "lock" })) as LockRecord | null;
+  if (lock === null) throw unreadable(source, "its program has not called ready() of kstate/live yet");
+  return { record: parseLockRecord(JSON.stringify(lock)), sources: new Map() };
+}
+
+function unreadable(source: string, problem: string, cause?: unknown): KstateError<"RECORD_UNREADABLE"> {
+  return new KstateError(
+    "RECORD_UNREADABLE",
+    `cannot read the descriptions of ${source}: ${problem}`,
+    { source, problem },
+    { cause },
+  );
+}

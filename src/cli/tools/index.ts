@@ -1,0 +1,10 @@
+import { check } from "./check.ts";
+import { lock } from "./lock.ts";
+import type { CliTool } from "./tool.ts";
+
+export { type CliTool, parseToolLine } from "./tool.ts";
+
+export const tools: Readonly<Record<string, CliTool>> = Object.assign(Object.create(null), {
+  lock,
+  check,
+} satisfies Record<string, CliTool>);

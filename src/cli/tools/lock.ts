@@ -1,0 +1,35 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { formatLockFile, parseLockFile } from "../../check/index.ts";
+import { lockHash } from "../../description/index.ts";
+import { entryOf } from "../entry.ts";
+import { lockEntries } from "../lock-entries.ts";
+import type { CliTool } from "./tool.ts";
+
+export const lock: CliTool = {
+  help: `kstate lock [ENTRY…] [--out FILE] [--check]
+
+Writes the lock file: every description that the entries export or register while they are imported, as JSON, with
+hashes and where it stands in the source. Commit it, so that a change of the format is seen in review.
+
+  ENTRY         a module, TypeScript too; "kstate": { "entry": "src/state.ts" } in package.json unless given
+  --out FILE    kstate.lock.json unless given
+  --check       write nothing; exit with 1 if the file is stale (line numbers alone do not make it stale)`,
+  options: { out: { type: "string" }, check: { type: "boolean" } },
+  async run(line) {
+    const out = line.text("out") ?? "kstate.lock.json";
+    const file = await lockEntries(entryOf(line.positionals));
+    const count = file.record.descriptions.length;
+    const what = `${count} ${count === 1 ? "description" : "descriptions"}`;
+    if (line.flag("check")) {
+      const isFresh =
+        existsSync(out) &&
+        lockHash(parseLockFile(readFileSync(out, "utf8")).record) === lockHash(file.record);
+      if (isFresh) console.log(`${out}: up to date, ${what}`);
+      else console.error(`${out} is stale: run "kstate lock" and commit what it writes`);
+      return isFresh ? 0 : 1;
+    }
+    writeFileSync(out, formatLockFile(file));
+    console.log(`${out}: ${what}, ${lockHash(file.record).slice(0, 12)}`);
+    return 0;
+  },
+};
