@@ -3,5 +3,6 @@ export type { ListenOptions } from "./listeners.ts";
 export { LiveMemory } from "./live-memory.ts";
 export { type JoinOptions, joinLiveUpdate, LiveUpdate } from "./live-update.ts";
 export type { QuiesceHook, QuiesceUndo } from "./quiesce-hooks.ts";
+export type { ConnectionHandlers } from "./sockets/described-sockets.ts";
 export type { WebSocketHandlers, WebSocketServerLike } from "./sockets/web-sockets.ts";
 export type { StartContext, StartFunction } from "./starters.ts";

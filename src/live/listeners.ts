@@ -1,11 +1,13 @@
 import { once } from "node:events";
-import { Server } from "node:http";
+import { Server as HttpServer } from "node:http";
 import type { ListenOptions as NodeListenOptions } from "node:net";
+import { Server as NetServer } from "node:net";
 import { KstateError } from "../error/index.ts";
 import type { ListenAddress } from "./protocol.ts";
 import type { ServerConnections } from "./sockets/connections.ts";
 import type { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
+import { PlainServer } from "./sockets/plain-server.ts";
 
 /** Where a server listens: a TCP port, or the path of a UNIX socket. */
 export interface ListenOptions {
@@ -33,7 +35,7 @@ export class Listeners {
   }
 
   /** Takes a server in; it listens with `open`. */
-  add(server: Server, options: ListenOptions): void {
+  add(server: NetServer, options: ListenOptions): void {
     assertMovable(server);
     const address = addressOf(options);
     const key =
@@ -45,7 +47,11 @@ export class Listeners {
         errno: "EADDRINUSE",
       });
     }
-    this.#listeners.set(key, { address, connections: new HttpConnections(key, server, this.#detached) });
+    const connections =
+      server instanceof HttpServer
+        ? new HttpConnections(key, server, this.#detached)
+        : new PlainServer(key, server, this.#detached);
+    this.#listeners.set(key, { address, connections });
   }
 
   addresses(): { key: string; address: ListenAddress }[] {
@@ -68,11 +74,11 @@ export class Listeners {
 }
 
 function assertMovable(server: unknown): void {
-  if (server instanceof Server) return;
   const secure = (server as { setSecureContext?: unknown } | null)?.setSecureContext !== undefined;
+  if (server instanceof NetServer && !secure) return;
   const reason = secure
-    ? "TLS connections cannot move to another process; terminate TLS in front of the program and give it a node:http server"
-    : "only servers of node:http can be handed over; pass the one that createServer() of node:http made";
+    ? "TLS connections cannot move to another process; terminate TLS in front of the program (nginx, HAProxy, Caddy, stunnel) and give it a plain server of node:http or node:net"
+    : "only servers of node:http and node:net can be handed over; pass the one that createServer() made (in Fastify `app.server`)";
   throw new KstateError("SERVER_UNSUPPORTED", `cannot listen for this server: ${reason}`, { reason });
 }
 

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import type { Server } from "node:http";
+import type { Server } from "node:net";
 import type { Worker } from "node:worker_threads";
 import type { Description } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
@@ -12,6 +12,7 @@ import { assertNoCluster, LiveResources } from "./live-resources.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment } from "./protocol.ts";
 import { type QuiesceHook, QuiesceHooks } from "./quiesce-hooks.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
+import { type ConnectionHandlers, DescribedSockets } from "./sockets/described-sockets.ts";
 import { assertDetachable, Detached } from "./sockets/detached.ts";
 import { httpConnectionsState } from "./sockets/records.ts";
 import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
@@ -77,8 +78,9 @@ export class LiveUpdate {
   }
 
   /**
-   * Lets a `node:http` server listen; it accepts only after `ready()`. Its listening socket and its keep-alive
-   * connections move to the next version. Errors: `SERVER_UNSUPPORTED`, `LISTEN_FAILED`, `NOT_ALLOWED_NOW`.
+   * Lets a server of `node:http` or `node:net` listen; it accepts only after `ready()`. Its listening socket and its
+   * keep-alive connections move to the next version; those of a `node:net` server move if they are described to
+   * {@link connections}. Errors: `SERVER_UNSUPPORTED` (TLS), `LISTEN_FAILED`, `NOT_ALLOWED_NOW`.
    */
   listen(server: Server, options: ListenOptions): void {
     this.#assertBooting("listen");
@@ -96,6 +98,18 @@ export class LiveUpdate {
     this.#assertBooting("webSockets");
     const webSockets = new WebSockets(server, handlers, () => this.#parts.listeners.servers);
     this.#move(webSockets);
+  }
+
+  /**
+   * Moves the connections of a `node:net` server, each with what the program knows about it, what it has received and
+   * no listener has seen, and what it has written and the client has not taken. Errors: `NOT_ALLOWED_NOW`.
+   */
+  connections<State>(server: Server, handlers: ConnectionHandlers<State>): void {
+    this.#assertBooting("connections");
+    const number = this.#parts.moving.filter(({ kind }) => kind === "connections").length;
+    const sockets = new DescribedSockets(number, handlers, () => this.#parts.listeners.servers);
+    server.on("connection", (socket) => sockets.open(socket, handlers.open(socket)));
+    this.#move(sockets);
   }
 
   #move(connections: MovingConnections): void {

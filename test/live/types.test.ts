@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { createServer as createSecureServer } from "node:https";
-import { createServer as createPlainServer } from "node:net";
 import { test } from "node:test";
+import { createServer as createTlsServer } from "node:tls";
 import { defineState, isKstateError, u32 } from "kstate";
 import { joinLiveUpdate } from "kstate/live";
 import { WebSocketServer } from "ws";
@@ -45,7 +45,12 @@ test("servers whose connections cannot move are refused with the way out", () =>
   const listen = live.listen.bind(live) as (server: unknown, options: object) => void;
   assert.throws(() => listen(createSecureServer(), { port: 0 }), /terminate TLS in front of the program/);
   assert.throws(
-    () => listen(createPlainServer(), { port: 0 }),
+    () => listen(createTlsServer(), { port: 0 }),
+    (error) =>
+      isKstateError(error, "SERVER_UNSUPPORTED") && /TLS connections cannot move/.test(error.message),
+  );
+  assert.throws(
+    () => listen({}, { port: 0 }),
     (error) => isKstateError(error, "SERVER_UNSUPPORTED") && /only servers of node:http/.test(error.message),
   );
   assert.throws(() => listen(createServer(), {}), /give either a port from 0 to 65535 or a path/);

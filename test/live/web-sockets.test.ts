@@ -152,6 +152,23 @@ test("what a slow client has not taken yet is sent by the next version, every by
   assert.equal(Buffer.compare(await socket.take(expected.length), expected), 0);
 });
 
+test("a paused WebSocket stays paused, and what it has received is read once by the next version", async (t) => {
+  const service = await Service.start(t, "counter");
+  const socket = await RawWebSocket.open(t, service.port);
+  socket.socket.write(frame(1, true, "pause"));
+  await service.get("/");
+  socket.socket.write(Buffer.concat([frame(1, true, "1 one"), frame(1, true, "2 two").subarray(0, 5)]));
+  await service.get("/");
+  assert.equal((await service.update({ MODE: "throw-on-load" })).status, 1);
+  const { body } = await service.get("/");
+  assert.equal((await service.update()).status, 0);
+  socket.socket.write(frame(1, true, "2 two").subarray(5));
+  const after = (await service.get("/resume")).body;
+  assert.notEqual(after.pid, body.pid);
+  assert.equal(await socket.takeText(), `1 1 ${after.pid}`);
+  assert.equal(await socket.takeText(), `2 2 ${after.pid}`);
+});
+
 test("a closing handshake that is under way is finished by the next version", async (t) => {
   const service = await Service.start(t, "counter");
   const socket = await RawWebSocket.open(t, service.port);

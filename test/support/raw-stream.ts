@@ -38,7 +38,7 @@ export class RawStream {
       }
       assert.ok(
         !this.ended && !this.socket.destroyed,
-        `ended before ${pattern}: ${JSON.stringify(this.text)}`,
+        `ended before ${pattern}: ${JSON.stringify(this.text.slice(-200))}`,
       );
       await this.#more();
     }

@@ -1,6 +1,8 @@
+import { crc32 } from "node:zlib";
 import {
   blob,
   bool,
+  type Description,
   defineState,
   list,
   type StateOf,
@@ -8,6 +10,7 @@ import {
   struct,
   u8,
   u16,
+  u32,
 } from "../../description/index.ts";
 
 const MAX_CONNECTIONS = 1_000_000;
@@ -38,9 +41,52 @@ export const webSocketState = defineState({
 });
 export type WebSocketRecord = StateOf<typeof webSocketState>;
 
+/** What a plain connection is besides its descriptor and the program's own state for it. */
+export const socketState = defineState({
+  name: "kstate.socket",
+  id: 0x4b530004,
+  fields: [
+    ["listener", string({ max: MAX_KEY_BYTES })],
+    ["paused", bool],
+    ["ending", bool], // the program has ended its side: after what is unsent there is nothing
+    ["timeoutMs", u32],
+    ["unread", blob({ max: MAX_PENDING_BYTES })],
+    ["unsent", blob({ max: MAX_PENDING_BYTES })],
+  ],
+});
+export type SocketRecord = StateOf<typeof socketState>;
+
+/** The connections of one server or one set of event streams, in the order of their descriptors. */
+export const socketsState = defineState({
+  name: "kstate.sockets",
+  id: 0x4b530005,
+  fields: [["sockets", list(struct(socketState), { max: MAX_CONNECTIONS })]],
+});
+
 /** The WebSockets of one server, in the order of their descriptors; the instance id is the server's number. */
 export const webSocketsState = defineState({
   name: "kstate.web_sockets",
   id: 0x4b530003,
   fields: [["sockets", list(struct(webSocketState), { max: MAX_CONNECTIONS })]],
 });
+
+const statesDescriptions = new WeakMap<Description, Map<string, Description>>();
+
+/** The list of a state that the program described; one description, however many servers use it. */
+export function statesOf<S>(
+  kind: "socket" | "web_socket",
+  state: Description<S>,
+): Description<{ states: S[] }> {
+  const known = statesDescriptions.get(state) ?? new Map<string, Description>();
+  statesDescriptions.set(state, known);
+  const name = `kstate.${kind}_states.${state.name}`;
+  if (!known.has(name)) {
+    const description = defineState({
+      name,
+      id: crc32(name) >>> 1, // ids are not negative
+      fields: [["states", list(struct(state), { max: MAX_CONNECTIONS })]],
+    });
+    known.set(name, description);
+  }
+  return known.get(name) as unknown as Description<{ states: S[] }>;
+}

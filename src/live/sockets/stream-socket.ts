@@ -14,9 +14,25 @@ interface Chunk {
   readonly encoding: BufferEncoding;
 }
 
+/** A list with its own iterator on Node 20, an array that is used from an index on later. */
+interface ReadableState {
+  readonly buffer: Iterable<string | Uint8Array>;
+  readonly bufferIndex?: number;
+  readonly encoding: BufferEncoding | null;
+  readonly decoder: Decoder | null;
+}
+
+/** Bytes of a character that has not arrived whole. */
+interface Decoder {
+  readonly lastChar: Uint8Array;
+  readonly lastNeed: number;
+  readonly lastTotal: number;
+}
+
 interface SocketInternals {
   readonly _handle: Handle | null;
   readonly _writableState: { getBuffer(): Chunk[] };
+  readonly _readableState: ReadableState;
   _writeGeneric: (
     writev: boolean,
     data: unknown,
@@ -75,6 +91,20 @@ export function adopt(descriptor: number): Socket {
     pauseOnCreate: true,
   };
   return new Socket(options);
+}
+
+/**
+ * What was received and no listener has seen: a paused socket takes bytes until its buffer is full. They are left
+ * where they are, for `read()` would show them to `data` listeners.
+ */
+export function unreadBytes(socket: Socket): Buffer {
+  const { buffer, bufferIndex = 0, encoding, decoder } = internals(socket)._readableState;
+  const chunks = [...buffer].slice(bufferIndex).map((chunk) => {
+    return typeof chunk === "string" ? Buffer.from(chunk, encoding ?? "utf8") : chunk;
+  });
+  const started =
+    decoder === null ? [] : [decoder.lastChar.subarray(0, decoder.lastTotal - decoder.lastNeed)];
+  return Buffer.concat([...chunks, ...started]);
 }
 
 /** The write that the kernel has not taken whole, by socket: libuv does not give it back. */

@@ -1,12 +1,11 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { crc32 } from "node:zlib";
-import { type Description, defineState, list, struct } from "../../description/index.ts";
+import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import type { MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
-import { type WebSocketRecord, webSocketsState } from "./records.ts";
-import { renewTimeout, startReading, stopReading, watchWrites } from "./stream-socket.ts";
+import { statesOf, type WebSocketRecord, webSocketsState } from "./records.ts";
+import { renewTimeout, startReading, stopReading, unreadBytes, watchWrites } from "./stream-socket.ts";
 import {
   assertMovable,
   continueSending,
@@ -37,8 +36,6 @@ interface Member<S> {
   readonly listener: string;
 }
 
-const MAX_WEB_SOCKETS = 1_000_000;
-
 /** The WebSockets of one server: their states, and taking over those of the previous program. */
 export class WebSockets<W extends object, S> implements MovingConnections {
   readonly kind = "webSockets";
@@ -49,8 +46,6 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   /** What is saved and loaded, filled for the freeze: one record and one state for each descriptor, in order. */
   readonly #records: { sockets: WebSocketRecord[] } = { sockets: [] };
   readonly #states: { states: S[] } = { states: [] };
-  /** Bytes taken out of paused connections for the freeze, to be put back if it is undone. */
-  readonly #takenOut = new Map<Socket, Buffer>();
   #revived: { webSocket: W; socket: Socket; record: WebSocketRecord; state: S }[] = [];
 
   constructor(
@@ -67,7 +62,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
 
   register(registry: Registry, number: number): void {
     registry.register(webSocketsState, this.#records, number);
-    registry.register(statesOf(this.#handlers.state), this.#states, number);
+    registry.register(statesOf("web_socket", this.#handlers.state), this.#states, number);
   }
 
   #open(webSocket: W, request: IncomingMessage): void {
@@ -103,8 +98,6 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   }
 
   thaw(): void {
-    for (const [socket, bytes] of this.#takenOut) socket.unshift(bytes);
-    this.#takenOut.clear();
     this.#clearRecords();
     for (const socket of this.#sockets()) {
       renewTimeout(socket);
@@ -121,9 +114,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
     const sockets: Socket[] = [];
     for (const [webSocket, { state, listener }] of this.#members) {
       const socket = socketOf(webSocket)!;
-      const unread = (socket.readableLength > 0 ? (socket.read() as Buffer | null) : null) ?? Buffer.alloc(0);
-      if (unread.length > 0) this.#takenOut.set(socket, unread);
-      this.#records.sockets.push(describe(webSocket, listener, unread));
+      this.#records.sockets.push(describe(webSocket, listener, unreadBytes(socket)));
       this.#states.states.push(state);
       sockets.push(socket);
       stopReading(socket);
@@ -154,27 +145,10 @@ export class WebSockets<W extends object, S> implements MovingConnections {
       const server = this.#servers().find(({ key }) => key === record.listener);
       if (server !== undefined) count(server.server, socket);
       this.#join(webSocket, socket, { state, listener: record.listener });
+      continueSending(webSocket, record); // before the program sends anything
       this.#handlers.attach(webSocket, state, { moved: true });
-      continueSending(webSocket, record);
       if (!record.paused) socket.resume();
     }
     this.#revived = [];
   }
-}
-
-type StatesDescription<S> = Description<{ states: S[] }>;
-const statesDescriptions = new WeakMap<Description, Description>();
-
-/** The list of a state that the program described; one description, however many servers use it. */
-function statesOf<S>(state: Description<S>): StatesDescription<S> {
-  const known = statesDescriptions.get(state);
-  if (known !== undefined) return known as StatesDescription<S>;
-  const name = `kstate.web_socket_states.${state.name}`;
-  const description = defineState({
-    name,
-    id: crc32(name) >>> 1, // ids are not negative
-    fields: [["states", list(struct(state), { max: MAX_WEB_SOCKETS })]],
-  });
-  statesDescriptions.set(state, description);
-  return description as unknown as StatesDescription<S>;
 }

@@ -1,0 +1,143 @@
+import type { Server, Socket } from "node:net";
+import type { Description } from "../../description/index.ts";
+import type { Registry } from "../../registry/index.ts";
+import type { MovingConnections, ServerConnections } from "./connections.ts";
+import { count } from "./http-connections.ts";
+import { type SocketRecord, socketsState, statesOf } from "./records.ts";
+import {
+  renewTimeout,
+  startReading,
+  stopReading,
+  unreadBytes,
+  unsentBytes,
+  watchWrites,
+} from "./stream-socket.ts";
+
+export interface ConnectionHandlers<S> {
+  /** Describes what the program knows about one connection; it travels with it. */
+  readonly state: Description<S>;
+  /** Makes that for a new connection. */
+  open(socket: Socket): S;
+  /** Puts the program's listeners on a connection, a new one or, with `moved`, one of the previous program. */
+  attach(socket: Socket, state: S, context: { readonly moved: boolean }): void;
+}
+
+interface Member<S> {
+  readonly state: S;
+  readonly listener: string;
+}
+
+/** Plain connections, each with a state: they move with unread bytes, unsent bytes, and what they were about to do. */
+export class DescribedSockets<S> implements MovingConnections {
+  readonly kind = "connections";
+  readonly #instanceId: number | string;
+  readonly #state: Description<S>;
+  readonly #attach: ConnectionHandlers<S>["attach"];
+  readonly #servers: () => readonly ServerConnections[];
+  readonly #members = new Map<Socket, Member<S>>();
+  /** What is saved and loaded, filled for the freeze: one record and one state for each descriptor, in order. */
+  readonly #records: { sockets: SocketRecord[] } = { sockets: [] };
+  readonly #states: { states: S[] } = { states: [] };
+  #revived: { socket: Socket; record: SocketRecord; state: S }[] = [];
+
+  constructor(
+    instanceId: number | string,
+    handlers: Pick<ConnectionHandlers<S>, "state" | "attach">,
+    servers: () => readonly ServerConnections[],
+  ) {
+    this.#instanceId = instanceId;
+    this.#state = handlers.state;
+    this.#attach = (...args) => handlers.attach(...args);
+    this.#servers = servers;
+  }
+
+  register(registry: Registry): void {
+    registry.register(socketsState, this.#records, this.#instanceId);
+    registry.register(statesOf("socket", this.#state), this.#states, this.#instanceId);
+  }
+
+  /** Takes a new connection in. */
+  open(socket: Socket, state: S): void {
+    const listener = this.#servers().find((server) => server.has(socket));
+    listener?.release(socket);
+    this.#join(socket, { state, listener: listener?.key ?? "" });
+    this.#attach(socket, state, { moved: false });
+  }
+
+  #join(socket: Socket, member: Member<S>): void {
+    watchWrites(socket);
+    this.#members.set(socket, member);
+    socket.once("close", () => this.#members.delete(socket));
+  }
+
+  busy(): string[] {
+    return [...this.#members.keys()]
+      .filter(({ destroyed }) => destroyed)
+      .map(() => "connection that is closing");
+  }
+
+  collect(): Socket[] {
+    this.#clearRecords();
+    for (const [socket, { state, listener }] of this.#members) {
+      stopReading(socket);
+      this.#records.sockets.push(describe(socket, listener));
+      this.#states.states.push(state);
+    }
+    return [...this.#members.keys()];
+  }
+
+  thaw(): void {
+    this.#clearRecords();
+    for (const socket of this.#members.keys()) {
+      renewTimeout(socket);
+      startReading(socket);
+    }
+  }
+
+  #clearRecords(): void {
+    this.#records.sockets = [];
+    this.#states.states = [];
+  }
+
+  get loaded(): number {
+    return this.#records.sockets.length;
+  }
+
+  revive(sockets: readonly Socket[]): void {
+    this.#revived = this.#records.sockets.map((record, index) => {
+      return { socket: sockets[index]!, record, state: this.#states.states[index]! };
+    });
+    this.#clearRecords();
+  }
+
+  begin(): void {
+    for (const { socket, record, state } of this.#revived.splice(0)) {
+      const server = this.#servers().find(({ key }) => key === record.listener);
+      if (server !== undefined) adoptInto(server.server, socket);
+      this.#join(socket, { state, listener: record.listener });
+      if (record.timeoutMs > 0) socket.setTimeout(record.timeoutMs);
+      if (record.unread.length > 0) socket.unshift(Buffer.from(record.unread));
+      if (record.unsent.length > 0) socket.write(record.unsent);
+      this.#attach(socket, state, { moved: true });
+      if (record.ending) socket.end();
+      if (!record.paused) socket.resume();
+    }
+  }
+}
+
+function adoptInto(server: Server, socket: Socket): void {
+  count(server, socket);
+  const { allowHalfOpen = false } = server as { readonly allowHalfOpen?: boolean };
+  socket.allowHalfOpen = allowHalfOpen;
+}
+
+function describe(socket: Socket, listener: string): SocketRecord {
+  return {
+    listener,
+    paused: socket.isPaused(),
+    ending: socket.writableEnded,
+    timeoutMs: socket.timeout ?? 0,
+    unread: unreadBytes(socket),
+    unsent: unsentBytes(socket),
+  };
+}

@@ -1,0 +1,75 @@
+import type { Server, Socket } from "node:net";
+import type { ServerConnections } from "./connections.ts";
+import type { Detached } from "./detached.ts";
+import { count } from "./http-connections.ts";
+import { renewTimeout } from "./stream-socket.ts";
+
+/**
+ * The connections of a `node:net` server of which nothing is known: whoever describes them takes them out of here.
+ * Those that are left have to close before a freeze, or be detached.
+ */
+export class PlainServer implements ServerConnections {
+  readonly key: string;
+  readonly server: Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #detached: Detached;
+  #quiescing: (() => void) | undefined;
+
+  constructor(key: string, server: Server, detached: Detached) {
+    this.key = key;
+    this.server = server;
+    this.#detached = detached;
+    // First of all: a listener that describes the connection must find it here.
+    server.prependListener("connection", (socket: Socket) => this.#track(socket));
+  }
+
+  #track(socket: Socket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => {
+      this.release(socket);
+      this.#quiescing?.();
+    });
+  }
+
+  has(socket: Socket): boolean {
+    return this.#sockets.has(socket);
+  }
+
+  release(socket: Socket): void {
+    this.#sockets.delete(socket);
+  }
+
+  quiesce(changed: () => void): void {
+    this.#quiescing = changed;
+  }
+
+  unquiesce(): void {
+    this.#quiescing = undefined;
+    for (const socket of this.#sockets) renewTimeout(socket);
+  }
+
+  busy(): string[] {
+    return [...this.#sockets]
+      .filter((socket) => !this.#detached.has(socket))
+      .map(({ remoteAddress, remotePort }) => {
+        const from = remoteAddress === undefined ? "" : ` of ${remoteAddress}:${remotePort}`;
+        return `connection${from} to ${this.key}, which nothing describes to live.connections()`;
+      });
+  }
+
+  collect(): Socket[] {
+    return [];
+  }
+
+  adopt(socket: Socket): void {
+    count(this.server, socket);
+    this.server.emit("connection", socket);
+    socket.resume();
+  }
+
+  staying(): Socket[] {
+    return [...this.#sockets].filter((socket) => this.#detached.has(socket));
+  }
+
+  finish(): void {} // they have gone on all the time
+}
