@@ -15,39 +15,45 @@ export interface QuiesceParts {
  * Brings connections to rest in lanes: only those with a request under way, and those whose last one was slow,
  * are held back; everybody else is served until the moment in which nothing is under way. That moment is
  * looked for at the end of a turn of the loop, when the program's own promises have run. The program's hooks run
- * meanwhile.
+ * before that, and nobody is held back for them.
  */
 export class Quiesce {
   readonly #parts: QuiesceParts;
   readonly #timers: { readonly deadline: NodeJS.Timeout; readonly again: NodeJS.Timeout };
+  #holding = false;
   #scheduled = false;
   #over = false;
 
   constructor(
     parts: QuiesceParts,
     quiesceMs: number,
-    outcome: { quiet(): void; busy(error: KstateError): void },
+    outcome: { holding(): void; quiet(): void; busy(error: KstateError): void },
   ) {
     this.#parts = parts;
     const look = (): void => {
-      if (this.#scheduled || this.#over) return;
+      if (this.#scheduled || this.#over || !this.#holding) return;
       this.#scheduled = true;
       setImmediate(() => this.#look(outcome.quiet));
     };
     const late = (): void => {
-      const requests = this.#busy();
+      const requests = this.#holding ? this.#busy() : parts.hooks.busy();
       this.cancel();
       outcome.busy(requestsBusy(quiesceMs, requests));
     };
     this.#timers = { deadline: setTimeout(late, quiesceMs), again: setInterval(look, LOOK_AGAIN_MS) };
-    for (const server of parts.servers) server.quiesce(look);
+    const hold = (): void => {
+      if (this.#over) return;
+      outcome.holding();
+      this.#holding = true;
+      for (const server of parts.servers) server.quiesce(look);
+      look();
+    };
     const failed = (error: KstateError): void => {
       if (this.#over) return;
       this.cancel();
       outcome.busy(error);
     };
-    parts.hooks.run().then(look, failed);
-    look();
+    parts.hooks.run().then(hold, failed);
   }
 
   #look(quiet: () => void): void {
@@ -58,8 +64,7 @@ export class Quiesce {
   }
 
   #busy(): string[] {
-    const { servers, moving, hooks } = this.#parts;
-    return [...servers, ...moving, hooks].flatMap((part) => part.busy());
+    return [...this.#parts.servers, ...this.#parts.moving].flatMap((part) => part.busy());
   }
 
   /** Stops looking; the connections are served on. */

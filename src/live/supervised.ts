@@ -34,7 +34,7 @@ interface ListenRequest {
   answer(error: ErrorRecord | null): void;
 }
 
-type Quiescing = Extract<ProgramEffect, { type: "quiesce" }> & { readonly quiescedAtNs: bigint };
+type Quiescing = Extract<ProgramEffect, { type: "quiesce" }>;
 
 /** The program's side of its supervision: carries out what `programStep` decides. */
 export class Supervised {
@@ -53,6 +53,8 @@ export class Supervised {
   #room: Folio | undefined;
   #isWarm = false;
   #versionIds: VersionIds = {};
+  /** When the first request of this update was held back. */
+  #quiescedAtNs = 0n;
   #quiescing: { readonly quiesce: Quiesce; readonly effect: Quiescing } | undefined;
   #serving: { resolve(): void; reject(error: unknown): void } | undefined;
 
@@ -281,16 +283,24 @@ export class Supervised {
   #quiesce(effect: Extract<ProgramEffect, { type: "quiesce" }>): void {
     const { listeners, moving, quiesceHooks: hooks } = this.#parts;
     const quiesce = new Quiesce({ servers: listeners.servers, moving, hooks }, effect.quiesceMs, {
+      holding: () => {
+        this.#quiescedAtNs = this.#system.nowNs();
+      },
       quiet: () => this.#step({ type: "quiet" }),
       busy: (error) => this.#step({ type: "busy", error: toErrorRecord(error) }),
     });
-    this.#quiescing = { quiesce, effect: { ...effect, quiescedAtNs: this.#system.nowNs() } };
+    this.#quiescing = { quiesce, effect };
   }
 
   #freeze(): void {
     const { effect } = this.#quiescing!;
     this.#quiescing = undefined;
-    const request = { ...effect, versionIds: this.#versionIds, room: this.#room! };
+    const request = {
+      ...effect,
+      versionIds: this.#versionIds,
+      quiescedAtNs: this.#quiescedAtNs,
+      room: this.#room!,
+    };
     this.#room = undefined;
     const result = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
     this.#state = programAfter("freeze", result.verdict);

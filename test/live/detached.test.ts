@@ -109,7 +109,7 @@ test("an upload that nobody detached is waited for, and moves when it is whole",
   await update.saw(/quiescing/);
   client.socket.write("67890");
   await client.take(/ 10\r\n0\r\n\r\n$/);
-  assert.equal(await update.closed(), 0);
+  assert.equal(await update.closed(), 0, update.stderr);
   client.socket.write(request("GET", "/"));
   await client.take(/"uploaded":10/);
 });
@@ -132,7 +132,7 @@ test("a quiesce hook runs before the freeze, while requests are answered", async
   const update = service.startUpdate("--quiesce-timeout", "60000");
   await update.saw(/quiescing/);
   assert.equal((await service.get("/hook")).body.pid, body.pid);
-  assert.equal(await update.closed(), 0);
+  assert.equal(await update.closed(), 0, update.stderr);
   assert.notEqual((await service.get("/")).body.pid, body.pid);
 });
 
