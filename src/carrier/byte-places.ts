@@ -1,5 +1,5 @@
 import { readSync, writeSync } from "node:fs";
-import type { BackEnd } from "../memory/index.ts";
+import { type BackEnd, POLL, poll } from "../memory/index.ts";
 import type { ByteSource } from "./image-reader.ts";
 
 /** The largest range that is mapped at once, bytes. */
@@ -12,20 +12,36 @@ export function writeAll(descriptor: number, image: Iterable<Uint8Array>): void 
   }
 }
 
-/** Reads from where a descriptor points to; a pipe gives what it has, so it is asked until it ends. */
+/**
+ * Reads from where a descriptor points to. A pipe gives what it has, so it is asked until it ends; one that does not
+ * block is waited for.
+ */
 export function descriptorSource(name: string, descriptor: number): ByteSource {
   return {
     name,
     read: (into) => {
       let at = 0;
       while (at < into.length) {
-        const count = readSync(descriptor, into, at, into.length - at, null);
+        const count = readSome(descriptor, into, at);
         if (count === 0) break;
         at += count;
       }
       return at;
     },
   };
+}
+
+const WAIT_MS = 1000;
+
+function readSome(descriptor: number, into: Uint8Array, at: number): number {
+  for (;;) {
+    try {
+      return readSync(descriptor, into, at, into.length - at, null);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
+      poll([{ fd: descriptor, events: POLL.in }], WAIT_MS);
+    }
+  }
 }
 
 /** Copies an image into mapped memory. */

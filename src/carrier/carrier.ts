@@ -27,6 +27,8 @@ export interface FindOptions {
 
 /** A state that was kept. */
 export interface Stored {
+  /** Where: as {@link Carrier.name}. */
+  readonly name: string;
   readonly record: ImageRecord;
   /** Whether it is there only as long as this process lives and does not call `discard`. */
   readonly isHeld: boolean;

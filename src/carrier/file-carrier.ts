@@ -80,14 +80,14 @@ class FileCarrier implements Carrier {
     const temporary = `${this.#path}.new`;
     try {
       const image = new Image(memory, facts, this.#digest);
-      mkdirSync(dirname(this.#path), { recursive: true, mode: 0o700 });
+      makeDirectory(dirname(this.#path));
       rmSync(temporary, { force: true }); // of a store that was killed
       const before = existsSync(this.#path) ? partPaths(this.#path) : [];
       this.#write(temporary, image);
       renameSync(temporary, this.#path);
       for (const part of before) rmSync(part, { force: true });
       syncDirectory(this.#path);
-      return { record: image.record, isHeld: false, discard: () => this.#discard() };
+      return { name: this.name, record: image.record, isHeld: false, discard: () => this.#discard() };
     } catch (error) {
       rmSync(temporary, { force: true });
       throw this.#failed(error);
@@ -167,6 +167,11 @@ class FileCarrier implements Carrier {
 function openSource(name: string, path: string) {
   const descriptor = openSync(path, "r");
   return { bytes: descriptorSource(name, descriptor), close: () => closeSync(descriptor) };
+}
+
+/** One level only: Node 20 never returns from a recursive `mkdir` in a file system like /proc. */
+function makeDirectory(path: string): void {
+  if (!existsSync(path)) mkdirSync(path, { mode: 0o700 });
 }
 
 /** Makes a rename outlast a power failure. */

@@ -1,5 +1,6 @@
 export type { Carrier, FindOptions, Stored, Waiting } from "./carrier.ts";
 export { daxCarrier, type FileOptions, fileCarrier } from "./file-carrier.ts";
+export { findSuspended, stateFile } from "./find-suspended.ts";
 export type { ImageRecord } from "./format.ts";
 export { bootId, Image, type ImageFacts } from "./image.ts";
 export { type ByteSource, ImageReader } from "./image-reader.ts";
@@ -7,3 +8,4 @@ export { luoCarrier } from "./luo-carrier.ts";
 export { LUO_DEVICE, type LuoSystem, luoSystem } from "./luo-system.ts";
 export { type CarrierAddress, openCarrier, parseCarrier } from "./open-carrier.ts";
 export { processCarrier } from "./process-carrier.ts";
+export { readStream } from "./read-stream.ts";

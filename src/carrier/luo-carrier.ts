@@ -42,6 +42,7 @@ class LuoCarrier implements Carrier {
       copyInto(backEnd, image.bytes());
       const session = this.#attempt("keep the state in", () => this.#preserve(backEnd.descriptor));
       return {
+        name: this.name,
         record: image.record,
         isHeld: true,
         discard: () => {

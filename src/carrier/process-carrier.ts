@@ -23,7 +23,7 @@ class ProcessCarrier implements Carrier {
     const descriptor = duplicate(memory.descriptor);
     this.#close();
     this.#descriptor = descriptor;
-    return { record, isHeld: true, discard: () => this.#close() };
+    return { name: this.name, record, isHeld: true, discard: () => this.#close() };
   }
 
   find(): Waiting | undefined {

@@ -5,6 +5,7 @@ export function ask(
   name: string,
   request: ControlRequest,
   progress?: (text: string) => void,
+  take?: (bytes: Buffer) => Promise<void>,
 ): Promise<unknown> {
-  return requestControl(name, socketPath(runtimeDirectory(process.env), name), request, progress);
+  return requestControl(name, socketPath(runtimeDirectory(process.env), name), request, progress, take);
 }

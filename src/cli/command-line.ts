@@ -9,6 +9,11 @@ const known = {
   env: { type: "string", multiple: true },
   memory: { type: "string" },
   adopt: { type: "boolean" },
+  to: { type: "string" },
+  from: { type: "string" },
+  for: { type: "string" },
+  "part-size": { type: "string" },
+  "stale-ok": { type: "boolean" },
   "boot-timeout": { type: "string" },
   "quiesce-timeout": { type: "string" },
   "freeze-timeout": { type: "string" },
@@ -27,6 +32,13 @@ export interface CommandLine {
   readonly memoryBytes: number;
   /** Take over a service whose supervisor has ended. */
   readonly adopt: boolean;
+  /** Where a state goes or comes from, as it was written. */
+  readonly to: string | null;
+  readonly from: string | null;
+  /** The lock file of the program that will resume. */
+  readonly lockFile: string | null;
+  readonly partBytes: number | null;
+  readonly staleOk: boolean;
   /** What stands after `--`; null when there is no `--`. */
   readonly command: readonly string[] | null;
 }
@@ -47,7 +59,12 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     json: values.json ?? false,
     environment: Object.fromEntries((values.env ?? []).map(assignment)),
     adopt: values.adopt ?? false,
-    memoryBytes: bytes(values.memory ?? "1G"),
+    memoryBytes: bytes("memory", values.memory ?? "1G"),
+    to: values.to ?? null,
+    from: values.from ?? null,
+    lockFile: values.for ?? null,
+    partBytes: values["part-size"] === undefined ? null : bytes("part-size", values["part-size"]),
+    staleOk: values["stale-ok"] ?? false,
     timeouts: {
       bootMs: milliseconds("boot-timeout", values["boot-timeout"], DEFAULT_TIMEOUTS.bootMs),
       quiesceMs: milliseconds("quiesce-timeout", values["quiesce-timeout"], DEFAULT_TIMEOUTS.quiesceMs),
@@ -78,8 +95,8 @@ function milliseconds(option: string, text: string | undefined, otherwise: numbe
 }
 
 /** `512M`, `16G`: sparse, so more than there is does no harm until it is used. */
-function bytes(text: string): number {
+function bytes(option: string, text: string): number {
   const [, count, unit] = /^([1-9]\d{0,5})([MG])$/.exec(text) ?? [];
-  if (count === undefined) throw usage(`--memory ${text} is not a size such as 512M or 16G`);
+  if (count === undefined) throw usage(`--${option} ${text} is not a size such as 512M or 16G`);
   return Number(count) * (unit === "G" ? 1024 ** 3 : 1024 ** 2);
 }

@@ -5,6 +5,8 @@ export const helpText = `kstate: live update for stateful Node.js services
   kstate update [options] [-- COMMAND…]       replace it by its next version (the same command unless given)
   kstate rollback [options]                   replace it by its previous version, with the present state
   kstate status [--json]                      what runs, and how the last update went
+  kstate suspend [--to CARRIER]               keep its state in a carrier, and end it
+  kstate resume [-- COMMAND…]                 start it with the state that was kept, wherever that is
   kstate stop                                 end it
 
   kstate lock [ENTRY…]                        write the lock file: the descriptions as JSON, to be committed
@@ -12,6 +14,11 @@ export const helpText = `kstate: live update for stateful Node.js services
 
   --name NAME             which service; "default" unless given here or in KSTATE_NAME
   --memory SIZE           run: room for state and folios, 512M or 16G; used as needed (1G)
+  --to CARRIER            suspend: file:PATH, luo:SESSION, dax:PATH, or - for standard output (the state file)
+  --from CARRIER          run: begin with the state that was kept there; - is standard input
+  --for FILE              suspend: write what the program with this lock file reads, to go back to it
+  --part-size SIZE        suspend: cut a file into parts, so that a copy of it can be resumed
+  --stale-ok              run, resume: take a state that was resumed before; what happened since is lost
   --env KEY=VALUE         update: add to the next version's environment; may be repeated
   --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
   --quiesce-timeout MS    update, rollback: for requests under way to end (1000)

@@ -65,7 +65,7 @@ export function freeze(
     parts.resources.workers.park();
     sockets = collectConnections(parts);
     unusedRoom = undefined;
-    saveInto(memory, parts.registry, request);
+    saveInto(memory, parts.registry, { ...request, state: "PENDING" });
     const descriptors = sockets.map(descriptorOf);
     pair.sendFrozen(
       descriptors,
@@ -96,16 +96,21 @@ export function allocRoom(memory: PhysicalMemory): Folio {
   return memory.alloc(ROOM_BYTES);
 }
 
-/** Saves straight into the memory, in a folio that is large enough. */
-function saveInto(
+/** Saves straight into the memory, in a folio that is large enough. A verdict vouches for what is PENDING, and else a checksum. */
+export function saveInto(
   memory: PhysicalMemory,
   registry: Registry,
-  { versionIds, generation, room }: FreezeRequest,
+  {
+    versionIds,
+    generation,
+    room,
+    state,
+  }: Pick<FreezeRequest, "versionIds" | "generation" | "room"> & { readonly state: "PENDING" | "CLEAN" },
 ): void {
   for (let folio = room; ; ) {
     try {
-      const stream = registry.save({ versionIds, dataChecksum: false, into: folio.bytes });
-      memory.keepStream(HANDOVER, folio, stream.length, generation, "PENDING");
+      const stream = registry.save({ versionIds, dataChecksum: state === "CLEAN", into: folio.bytes });
+      memory.keepStream(HANDOVER, folio, stream.length, generation, state);
       memory.preserveInUse();
       return;
     } catch (error) {
@@ -126,7 +131,7 @@ function attempt(step: () => void): ErrorRecord | null {
 }
 
 /** Stops all reading and returns the connections in the order in which their records are saved. */
-function collectConnections({ listeners, moving, httpRecords }: Parts): Socket[] {
+export function collectConnections({ listeners, moving, httpRecords }: Parts): Socket[] {
   const sockets: Socket[] = [];
   httpRecords.listeners = [];
   for (const connections of listeners.servers) {
@@ -139,7 +144,8 @@ function collectConnections({ listeners, moving, httpRecords }: Parts): Socket[]
   return sockets;
 }
 
-function thaw(parts: Parts, memory: PhysicalMemory): void {
+/** Undoes a freeze. */
+export function thaw(parts: Parts, memory: PhysicalMemory): void {
   const { listeners, moving, httpRecords, starters, quiesceHooks, resources } = parts;
   memory.settle();
   httpRecords.listeners = [];

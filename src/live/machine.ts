@@ -181,6 +181,13 @@ export type ProgramEvent =
       readonly quiesceMs: number;
       readonly freezeMs: number;
     }
+  | {
+      readonly type: "suspend";
+      readonly generation: number;
+      readonly quiesceMs: number;
+      readonly freezeMs: number;
+      readonly lock: unknown;
+    }
   | { readonly type: "cancel"; readonly generation: number }
   | { readonly type: "adopt" }
   /** The supervisor of a successor has ended. */
@@ -203,6 +210,8 @@ export type ProgramEffect =
       readonly generation: number;
       readonly quiesceMs: number;
       readonly freezeMs: number;
+      /** For whom the state is written when the program is suspended; absent when it hands over. */
+      readonly suspendFor?: unknown;
     }
   | { readonly type: "refuse"; readonly error: ErrorRecord };
 
@@ -226,6 +235,10 @@ export function programStep(state: ProgramState, event: ProgramEvent): Step<Prog
       return [state, [event as ProgramEvent & { type: "prepare" }]];
     case "serving freeze":
       return [{ phase: "quiescing" }, [{ ...(event as ProgramEvent & { type: "freeze" }), type: "quiesce" }]];
+    case "serving suspend": {
+      const { lock, ...request } = event as ProgramEvent & { type: "suspend" };
+      return [{ phase: "quiescing" }, [{ ...request, type: "quiesce", suspendFor: lock }]];
+    }
     case "quiescing quiet":
       return [state, [{ type: "freeze" }]];
     case "quiescing busy":

@@ -37,6 +37,19 @@
  *  f  S loses patience                                       S decides CANCELLED, ends N; O finds it
  *  g  S ends                                                 see adoption
  * ```
+ * Suspend, C is a carrier (`carrier/carrier.ts`):
+ * ```
+ * suspend 1  S opens the verdict word, S → O suspend
+ *         2  O quiesces, freezes, saves into the memory: CLEAN, O → S suspended, and blocks on the channel
+ *         3  S lets C keep the memory, decides COMMITTED, says `decided` on the channel
+ *         4  O finds COMMITTED and exits; its connections end with it
+ * resume     a first program finds the memory CLEAN: at `boot` it loads, owns the memory, serves
+ *                                                           P → S serving, S lets C finish
+ * ```
+ * Unhappy: O refuses as in b and c. When C cannot keep it, or S ends or loses patience, CANCELLED is decided and O serves
+ * on: O → S thawed. When O ends meanwhile, the memory is CLEAN all the same. A program that cannot load says `refused`;
+ * memory and carrier are as they were, for another one.
+ *
  * A decision that comes second loses and follows the first: after COMMITTED, O leaves and N serves, whatever
  * else happens. Time-outs end at the commit.
  *
@@ -102,6 +115,14 @@ export type ToProgram =
       readonly quiesceMs: number;
       readonly freezeMs: number;
     }
+  | {
+      readonly type: "suspend";
+      readonly generation: number;
+      readonly quiesceMs: number;
+      readonly freezeMs: number;
+      /** Of the program that will resume, null: the state is written in its newest versions. */
+      readonly lock: unknown;
+    }
   | { readonly type: "cancel"; readonly generation: number }
   /** From a supervisor that did not start the program: its first message. */
   | { readonly type: "adopt" };
@@ -124,7 +145,13 @@ export type ToSupervisor =
   | { readonly type: "thawed"; readonly error: ErrorRecord }
   /** The old program has handed over and goes on only to finish connections that stay with it. */
   | { readonly type: "left"; readonly connections: number }
-  | { readonly type: "serving"; readonly figures: HandoverFigures | null }
+  | { readonly type: "suspended"; readonly figures: SuspendFigures }
+  /** `resumed` when it began with a suspended state. */
+  | {
+      readonly type: "serving";
+      readonly figures: HandoverFigures | null;
+      readonly resumed?: ResumeFigures | null;
+    }
   | { readonly type: "failed"; readonly error: ErrorRecord };
 
 /** What a hand-over was like, measured on the monotonic clock that both programs share. */
@@ -142,6 +169,30 @@ export interface HandoverFigures {
   readonly otherConnections: number;
 }
 
+/** What was suspended, and what it took. */
+export interface SuspendFigures {
+  /** From the request to the freeze, ms. */
+  readonly quiesceMs: number;
+  /** From the freeze until the state was in the memory, ms. */
+  readonly saveMs: number;
+  readonly streamBytes: number;
+  readonly folios: number;
+  /** Connections that end with the program. */
+  readonly connections: number;
+}
+
+/** What was resumed, and what it took. */
+export interface ResumeFigures {
+  /** From the start of the load until the state was there, ms. */
+  readonly loadMs: number;
+  readonly streamBytes: number;
+  /** Folios that the state does not have any more; their pages were given back. */
+  readonly freedFolios: number;
+}
+
+/** What the supervisor says on the channel to a program that is suspended: look at the verdict word. */
+export const DECIDED = "decided";
+
 /** The last message of a hand-over on the pair. */
 export interface FrozenRecord {
   readonly descriptors: number;
@@ -158,6 +209,7 @@ const members = {
   prepare: ["generation", "lock"],
   receive: ["generation", "timeoutMs", "versionIds"],
   freeze: ["generation", "quiesceMs", "freezeMs"],
+  suspend: ["generation", "quiesceMs", "freezeMs", "lock"],
   cancel: ["generation"],
   adopt: [],
   hello: ["protocol", "pid"],
@@ -168,6 +220,7 @@ const members = {
   refused: ["error"],
   thawed: ["error"],
   left: ["connections"],
+  suspended: ["figures"],
   serving: ["figures"],
   failed: ["error"],
 } as const satisfies Record<(ToProgram | ToSupervisor)["type"], readonly string[]>;

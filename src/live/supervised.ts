@@ -19,11 +19,13 @@ import {
   type ListenAddress,
   type LiveEnvironment,
   PROTOCOL,
+  type ResumeFigures,
   type ToProgram,
 } from "./protocol.ts";
 import { Quiesce } from "./quiesce.ts";
 import { WebSockets } from "./sockets/web-sockets.ts";
 import type { StartContext } from "./starters.ts";
+import { resume, type SuspendRequest, suspend } from "./suspend.ts";
 import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
 import { trialSave, warmUp } from "./warm-up.ts";
@@ -74,7 +76,7 @@ export class Supervised {
       setCloseOnExec(descriptor);
     }
     this.#memory = PhysicalMemory.attach(openDescriptor(memory));
-    if (role === "first") {
+    if (role === "first" && !this.#isSuspended) {
       this.#memory.own();
       this.#memory.settle(); // what a program that crashed while it was frozen had left is no state to begin with
     }
@@ -95,6 +97,11 @@ export class Supervised {
 
   get memory(): PhysicalMemory {
     return this.#memory;
+  }
+
+  /** Whether a program before this one left its state to whoever comes next. */
+  get #isSuspended(): boolean {
+    return this.#memory.superblock().state === "CLEAN";
   }
 
   get phase(): ProgramState["phase"] {
@@ -165,7 +172,9 @@ export class Supervised {
         this.#abandoned = effect.error;
         return this.#serving?.reject(fromErrorRecord(effect.error));
       case "serve":
-        return this.#beginServing("boot", () => this.#forgetLost());
+        return this.#isSuspended
+          ? this.#resume()
+          : this.#beginServing("boot", () => ({ figures: this.#forgetLost() }));
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
@@ -207,7 +216,18 @@ export class Supervised {
       this.#control.send({ type: "refused", error: result.error });
       this.#serving?.reject(fromErrorRecord(result.error));
     } else {
-      this.#beginServing("restore", result.begin);
+      this.#beginServing("restore", () => ({ figures: result.begin() }));
+    }
+  }
+
+  #resume(): void {
+    try {
+      const begin = resume(this.#parts, this.#memory, this.#system);
+      this.#beginServing("restore", () => ({ figures: null, resumed: begin() }));
+    } catch (error) {
+      this.#state = { phase: "refused" };
+      this.#control.send({ type: "refused", error: toErrorRecord(error) });
+      this.#serving?.reject(error);
     }
   }
 
@@ -253,11 +273,14 @@ export class Supervised {
   }
 
   /** Node's HTTP server keeps its list of connections from the moment it listens: connections come after that. */
-  #beginServing(from: StartContext["from"], begin: () => HandoverFigures | null): void {
+  #beginServing(
+    from: StartContext["from"],
+    begin: () => { readonly figures: HandoverFigures | null; readonly resumed?: ResumeFigures },
+  ): void {
     const serve = (): void => {
       const figures = begin();
       this.#parts.starters.start({ from });
-      this.#control.send({ type: "serving", figures });
+      this.#control.send({ type: "serving", ...figures });
       this.#serving?.resolve();
     };
     this.#open().then(serve).catch(this.#serving?.reject);
@@ -281,6 +304,13 @@ export class Supervised {
   }
 
   #quiesce(effect: Extract<ProgramEffect, { type: "quiesce" }>): void {
+    if (effect.suspendFor !== undefined) {
+      try {
+        this.#versionIds = this.#versionsFor(effect.suspendFor as LockRecord | null);
+      } catch (error) {
+        return this.#step({ type: "busy", error: toErrorRecord(error) });
+      }
+    }
     const { listeners, moving, quiesceHooks: hooks } = this.#parts;
     const quiesce = new Quiesce({ servers: listeners.servers, moving, hooks }, effect.quiesceMs, {
       holding: () => {
@@ -292,15 +322,26 @@ export class Supervised {
     this.#quiescing = { quiesce, effect };
   }
 
+  #versionsFor(lock: LockRecord | null): VersionIds {
+    return lock === null ? {} : negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
+  }
+
+  #suspend(request: SuspendRequest): void {
+    const error = suspend(this.#parts, this.#memory, this.#system, request, {
+      channel: this.#channel,
+      report: (figures) => this.#control.send({ type: "suspended", figures }),
+    });
+    this.#state = programAfter("freeze", error === null ? "COMMITTED" : "CANCELLED");
+    if (error === null) this.#system.exit(0);
+    else this.#control.send({ type: "thawed", error });
+  }
+
   #freeze(): void {
     const { effect } = this.#quiescing!;
     this.#quiescing = undefined;
-    const request = {
-      ...effect,
-      versionIds: this.#versionIds,
-      quiescedAtNs: this.#quiescedAtNs,
-      room: this.#room!,
-    };
+    const common = { ...effect, versionIds: this.#versionIds, quiescedAtNs: this.#quiescedAtNs };
+    if (effect.suspendFor !== undefined) return this.#suspend(common);
+    const request = { ...common, room: this.#room! };
     this.#room = undefined;
     const result = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
     this.#state = programAfter("freeze", result.verdict);

@@ -1,34 +1,73 @@
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { fromErrorRecord, KstateError } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
 import type { ControlRequest, ControlResponse } from "./control-protocol.ts";
 
 /**
- * Asks the supervisor behind a control socket, and resolves with its result or rejects with its error.
- * `NO_SUPERVISOR` when nobody is there.
+ * Asks the supervisor behind a control socket, and resolves with its result or rejects with its error. An image that it
+ * sends goes to `take`, piece by piece. `NO_SUPERVISOR` when nobody is there.
  */
 export function requestControl(
   name: string,
   path: string,
   request: ControlRequest,
   progress: (text: string) => void = () => {},
+  take: (bytes: Buffer) => Promise<void> = () => Promise.reject(new Error("nobody asked for an image")),
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
-    const lines = new LineSplitter();
-    socket.setEncoding("utf8");
+    const answer = (response: ControlResponse): void => {
+      if (response.type === "progress") progress(response.text);
+      else if (response.type === "done") resolve(response.result);
+      else if (response.type === "error") reject(fromErrorRecord(response.error));
+    };
     socket.once("error", (error: NodeJS.ErrnoException) => reject(noSupervisor(name, error)));
     socket.once("connect", () => socket.write(`${JSON.stringify(request)}\n`));
-    socket.on("data", (text: string) => {
-      for (const line of lines.push(text)) {
-        const response = JSON.parse(line) as ControlResponse;
-        if (response.type === "progress") progress(response.text);
-        else if (response.type === "done") resolve(response.result);
-        else reject(fromErrorRecord(response.error));
-      }
-    });
-    socket.once("close", () => reject(noSupervisor(name, undefined)));
+    readResponses(socket, answer, take).then(
+      () => reject(noSupervisor(name, undefined)),
+      (error) => {
+        socket.destroy();
+        reject(error);
+      },
+    );
   });
+}
+
+/** Reads lines, and after a line `image` so many bytes, one piece after the other. */
+async function readResponses(
+  socket: Socket,
+  answer: (response: ControlResponse) => void,
+  take: (bytes: Buffer) => Promise<void>,
+): Promise<void> {
+  const lines = new LineSplitter();
+  let imageBytes = 0;
+  for await (const chunk of chunksOf(socket)) {
+    for (let rest = chunk; rest.length > 0; ) {
+      const end = imageBytes > 0 ? Math.min(imageBytes, rest.length) : rest.indexOf(0x0a) + 1 || rest.length;
+      const part = rest.subarray(0, end);
+      rest = rest.subarray(end);
+      if (imageBytes > 0) {
+        await take(part);
+        imageBytes -= part.length;
+        if (imageBytes === 0) socket.write('{"type":"stored"}\n');
+        continue;
+      }
+      for (const line of lines.push(part.toString("latin1"))) {
+        const response = JSON.parse(Buffer.from(line, "latin1").toString("utf8")) as ControlResponse;
+        if (response.type === "image") imageBytes = response.sizeBytes;
+        else answer(response);
+      }
+    }
+  }
+}
+
+/** What comes, until the other side ends; an error has been told already. */
+async function* chunksOf(socket: Socket): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of socket) yield chunk as Buffer;
+  } catch {
+    // said by the socket's own event
+  }
 }
 
 function noSupervisor(name: string, cause: NodeJS.ErrnoException | undefined): KstateError {

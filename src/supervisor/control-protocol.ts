@@ -2,9 +2,15 @@
  * CONTRACT: what `kstate update` and its sisters say to a supervisor: one JSON object a line on the UNIX socket
  * `NAME.sock` in the runtime directory, mode 0600, same user only. One request a connection; the supervisor
  * answers with any number of `progress` and one `done` or `error`.
+ *
+ * `suspend` with `to: null` has the image itself sent on the connection: a line `image`, then as many bytes as it says,
+ * while the program is frozen. Whoever asked answers with a line `{"type":"stored"}` when all of it is where it shall
+ * be; the program ends only then. A connection that ends before is a cancel.
  */
+
+import type { ImageRecord } from "../carrier/index.ts";
 import { type ErrorRecord, KstateError } from "../error/index.ts";
-import type { HandoverFigures } from "../live/protocol.ts";
+import type { HandoverFigures, ResumeFigures, SuspendFigures } from "../live/protocol.ts";
 
 /** How long the steps of an update may take, ms. */
 export interface UpdateTimeouts {
@@ -28,14 +34,34 @@ export type ControlRequest =
       readonly timeouts: UpdateTimeouts;
     }
   | { readonly type: "rollback"; readonly timeouts: UpdateTimeouts }
+  | SuspendRequest
+  | ResumeRequest
   | { readonly type: "status" }
   /** The lock record of the program that serves, for `kstate check`. */
   | { readonly type: "lock" }
   | { readonly type: "stop" };
 
+export interface SuspendRequest {
+  readonly type: "suspend";
+  /** A carrier's address; null: the connection. */
+  readonly to: string | null;
+  /** Of a file that is cut into parts. */
+  readonly partBytes: number | null;
+  /** The lock record of the program that will resume; null: the newest versions. */
+  readonly lock: unknown;
+  readonly timeouts: UpdateTimeouts;
+}
+
+export interface ResumeRequest {
+  readonly type: "resume";
+  /** Null: the command before. */
+  readonly command: readonly string[] | null;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** Reads one request; `PROTOCOL_ERROR` unless it is whole. */
 export function parseRequest(line: string): ControlRequest {
-  let request: Partial<Extract<ControlRequest, { type: "update" }>> | null;
+  let request: Partial<Extract<ControlRequest, { type: "update" }> & Omit<SuspendRequest, "type">> | null;
   try {
     request = JSON.parse(line);
   } catch {
@@ -43,7 +69,8 @@ export function parseRequest(line: string): ControlRequest {
   }
   const type: string | undefined = request?.type;
   if (type === "status" || type === "lock" || type === "stop") return { type };
-  if (type !== "update" && type !== "rollback") throw protocolError(`there is no request ${String(type)}`);
+  if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
+    throw protocolError(`there is no request ${String(type)}`);
   const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS } = request!;
   const isTexts = (value: unknown): boolean =>
     Object.values(value as object).every((text) => typeof text === "string");
@@ -57,9 +84,21 @@ export function parseRequest(line: string): ControlRequest {
     if (!Number.isFinite(value) || value <= 0) throw protocolError(`${name} is not a time in ms`);
   }
   const complete = { ...DEFAULT_TIMEOUTS, ...timeouts };
+  if (type === "suspend") return suspendRequest(request!, complete);
+  if (type === "resume") return { type, command, environment };
   return type === "rollback"
     ? { type, timeouts: complete }
     : { type, command, environment, timeouts: complete };
+}
+
+function suspendRequest(
+  { to = null, partBytes = null, lock = null }: Partial<Omit<SuspendRequest, "type">>,
+  timeouts: UpdateTimeouts,
+): SuspendRequest {
+  if (to !== null && typeof to !== "string") throw protocolError("to is not a carrier's address");
+  if (partBytes !== null && !(Number.isSafeInteger(partBytes) && partBytes > 0))
+    throw protocolError("partBytes is not a size");
+  return { type: "suspend", to, partBytes, lock, timeouts };
 }
 
 function protocolError(problem: string): KstateError {
@@ -68,6 +107,7 @@ function protocolError(problem: string): KstateError {
 
 export type ControlResponse =
   | { readonly type: "progress"; readonly text: string }
+  | { readonly type: "image"; readonly sizeBytes: number }
   | { readonly type: "done"; readonly result: unknown }
   | { readonly type: "error"; readonly error: ErrorRecord };
 
@@ -79,6 +119,25 @@ export interface UpdateResult {
   readonly figures: HandoverFigures | null;
   /** From the request to the commit and the old program's end, ms. */
   readonly totalMs: number;
+}
+
+/** The result of `suspend`. */
+export interface SuspendResult extends SuspendFigures {
+  readonly generation: number;
+  readonly image: ImageRecord;
+  /** Whether the supervisor has to live on until the state is resumed. */
+  readonly isHeld: boolean;
+  /** For the carrier to keep the state, ms. */
+  readonly keepMs: number;
+  /** From the request until the program had ended, ms. */
+  readonly totalMs: number;
+}
+
+/** The result of `resume`. */
+export interface ResumeResult {
+  readonly pid: number;
+  readonly carrier: string;
+  readonly figures: ResumeFigures | null;
 }
 
 /** The result of `status`. */
@@ -98,6 +157,8 @@ export interface SupervisorStatus {
   readonly listeners: readonly string[];
   readonly previousCommand: readonly string[] | null;
   readonly updating: boolean;
+  /** Where the state is while no program has it; null while one does. */
+  readonly suspendedIn: string | null;
   readonly lastUpdate: LastUpdate | null;
 }
 

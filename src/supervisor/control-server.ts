@@ -1,10 +1,17 @@
 import { once } from "node:events";
 import { chmodSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { Image, openCarrier, type Stored } from "../carrier/index.ts";
 import { KstateError, toErrorRecord } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
 import { peerUserId } from "../memory/index.ts";
-import { type ControlRequest, type ControlResponse, parseRequest } from "./control-protocol.ts";
+import {
+  type ControlRequest,
+  type ControlResponse,
+  parseRequest,
+  type SuspendRequest,
+} from "./control-protocol.ts";
+import { type Asker, sendImage } from "./send-image.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { answers } from "./system.ts";
 
@@ -39,10 +46,14 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
       return;
     }
     const lines = new LineSplitter();
+    const asker: Asker = { socket, stored: undefined };
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
       try {
-        for (const line of lines.push(text)) void answer(socket, line, supervisor);
+        for (const line of lines.push(text)) {
+          if (asker.stored !== undefined) asker.stored(line);
+          else void answer(asker, line, supervisor);
+        }
       } catch {
         socket.destroy(); // a line without end
       }
@@ -50,12 +61,15 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
   });
 }
 
-async function answer(socket: Socket, line: string, supervisor: Supervisor): Promise<void> {
+async function answer(asker: Asker, line: string, supervisor: Supervisor): Promise<void> {
+  const { socket } = asker;
   const send = (response: ControlResponse): void => {
     if (socket.writable) socket.write(`${JSON.stringify(response)}\n`);
   };
   try {
-    const result = await carryOut(parseRequest(line), supervisor, (text) => send({ type: "progress", text }));
+    const result = await carryOut(asker, parseRequest(line), supervisor, (text) =>
+      send({ type: "progress", text }),
+    );
     send({ type: "done", result });
   } catch (error) {
     send({ type: "error", error: toErrorRecord(error) });
@@ -64,6 +78,7 @@ async function answer(socket: Socket, line: string, supervisor: Supervisor): Pro
 }
 
 async function carryOut(
+  asker: Asker,
   request: ControlRequest,
   supervisor: Supervisor,
   progress: (text: string) => void,
@@ -73,6 +88,10 @@ async function carryOut(
       return supervisor.update(request, request.timeouts, progress);
     case "rollback":
       return supervisor.rollback(request.timeouts, progress);
+    case "suspend":
+      return supervisor.suspend(request, keeper(asker, request), progress);
+    case "resume":
+      return supervisor.resume(request.command, request.environment);
     case "status":
       return supervisor.status();
     case "lock":
@@ -81,4 +100,11 @@ async function carryOut(
       await supervisor.stop();
       return {};
   }
+}
+
+/** Where a suspended state goes: into a carrier, or to whoever asks. */
+function keeper(asker: Asker, { to, partBytes }: SuspendRequest): Parameters<Supervisor["suspend"]>[1] {
+  if (to === null) return (memory, facts) => sendImage(asker, new Image(memory, facts, "sha256"));
+  const carrier = openCarrier(to, partBytes === null ? {} : { partBytes });
+  return (memory, facts): Promise<Stored> => carrier.store(memory, facts);
 }

@@ -3,7 +3,9 @@ export {
   type ControlRequest,
   DEFAULT_TIMEOUTS,
   type LastUpdate,
+  type ResumeResult,
   type SupervisorStatus,
+  type SuspendResult,
   type UpdateResult,
   type UpdateTimeouts,
 } from "./control-protocol.ts";

@@ -144,6 +144,11 @@ export class Program {
     if (!this.#system.sendDescriptor(this.#contact.channel, descriptor)) this.kill("SIGKILL"); // it has stopped taking them
   }
 
+  /** Says something on the channel, to a program that is frozen and waits there. */
+  sendWord(word: string): void {
+    if (!this.#exited) this.#system.sendWord(this.#contact.channel, word);
+  }
+
   get exited(): boolean {
     return this.#exited;
   }

@@ -1,12 +1,21 @@
+import type { Carrier, Stored, Waiting } from "../carrier/index.ts";
 import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import type { LiveEnvironment, ToSupervisor } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import { adoptService } from "./adopt-service.ts";
-import type { LastUpdate, SupervisorStatus, UpdateResult, UpdateTimeouts } from "./control-protocol.ts";
+import type {
+  LastUpdate,
+  ResumeResult,
+  SupervisorStatus,
+  SuspendResult,
+  UpdateResult,
+  UpdateTimeouts,
+} from "./control-protocol.ts";
 import { ListeningSockets } from "./listening-sockets.ts";
 import { type Command, type Contact, Program } from "./program.ts";
 import { type ProgramRecord, ServiceRecordFile } from "./service-record.ts";
 import { newControlPath, startProgram } from "./start-program.ts";
+import { Suspension } from "./suspension.ts";
 import type { SupervisorSystem } from "./system.ts";
 import { Update, type UpdateOutcome } from "./update.ts";
 
@@ -33,6 +42,8 @@ interface Beginning {
   readonly listeners: ReadonlyMap<string, number>;
   /** Null: the program has to be started. */
   readonly contact: Contact | null;
+  /** The suspended state that is in the memory. */
+  readonly waiting?: Waiting | undefined;
 }
 
 /**
@@ -51,25 +62,28 @@ export class Supervisor {
   #lastUpdate: LastUpdate | undefined;
   #generation: number;
   #stopping: (() => void)[] | undefined;
+  readonly #suspension: Suspension;
   /** Programs that have handed over and finish what stays with them. */
   readonly #leaving = new Set<Program>();
 
-  /** Starts a service. `memoryBytes` is the size of its memory: what is used of it is allocated when it is used. */
+  /**
+   * Starts a service: with a suspended state, or with new memory of so many bytes, of which is allocated what is used.
+   */
   static start(
     options: SupervisorOptions,
     system: SupervisorSystem,
     command: Command,
-    memoryBytes: number,
+    from: Waiting | number,
   ): Supervisor {
-    const memory = system.createMemory(memoryBytes);
-    const listeners = new Map<string, number>();
+    const isNew = typeof from === "number";
     return new Supervisor(options, system, {
-      memory,
+      memory: isNew ? system.createMemory(from) : from.restore(),
       command,
       previous: null,
-      generation: 0,
-      listeners,
+      generation: isNew ? 0 : from.record.generation,
+      listeners: new Map(),
       contact: null,
+      waiting: isNew ? undefined : from,
     });
   }
 
@@ -99,6 +113,7 @@ export class Supervisor {
     this.#record = new ServiceRecordFile(options.runtimeDirectory, options.name);
     this.#listening = new ListeningSockets(system);
     for (const [key, descriptor] of beginning.listeners) this.#listening.adopt(key, descriptor);
+    this.#suspension = this.#makeSuspension(beginning.waiting);
     const { command, contact } = beginning;
     if (contact === null) {
       this.#current = this.#startProgram(command, "first", null);
@@ -107,6 +122,22 @@ export class Supervisor {
       this.#current = this.#program(command, contact);
       this.#writeRecord(recordOf(this.#current, this.#system), null);
     }
+  }
+
+  #makeSuspension(waiting: Waiting | undefined): Suspension {
+    const { name, log } = this.#options;
+    const host = {
+      name,
+      log,
+      current: () => this.#current,
+      start: (command: Command) => {
+        this.#current = this.#startProgram(command, "first", null);
+        return this.#current;
+      },
+      closeListeners: () => this.#listening.close(),
+      end: () => this.#finish(0),
+    };
+    return new Suspension(host, waiting);
   }
 
   #startProgram(command: Command, role: LiveEnvironment["role"], pair: number | null): Program {
@@ -148,6 +179,7 @@ export class Supervisor {
   #receive(program: Program, message: ToSupervisor): void {
     if (message.type === "listen") void this.#listen(program, message);
     else if (program === this.#update?.successor) this.#update.fromSuccessor(message);
+    else if (program === this.#current && this.#suspension.receive(message)) return;
     else if (message.type === "ready") program.send({ type: "boot" });
     else if (message.type === "serving") this.#options.log(`${this.#options.name}: ${program.pid} serves`);
     else this.#update?.fromOld(message);
@@ -171,19 +203,23 @@ export class Supervisor {
     if (program === update?.successor) update.successorExited(error);
     else if (program === this.#current) {
       if (update !== undefined) update.oldExited(error);
-      else this.#end(error);
+      else if (this.#stopping !== undefined || !this.#suspension.exited(error)) this.#end(error);
     }
   }
 
   /** The service has ended: by itself, or because it was asked to. */
   #end(error: ErrorRecord): void {
-    this.#listening.close();
-    this.#record.remove();
     const { exitCode, signal } = exitOf(error);
     if (this.#stopping === undefined) this.#options.log(`${this.#options.name}: ${error.message}`);
-    for (const stopped of this.#stopping ?? []) stopped();
     const asked = this.#stopping !== undefined;
-    this.#options.ended(asked ? 0 : signal === null ? (exitCode ?? 1) : 1);
+    this.#finish(asked ? 0 : signal === null ? (exitCode ?? 1) : 1);
+  }
+
+  #finish(exitCode: number): void {
+    this.#listening.close();
+    this.#record.remove();
+    for (const stopped of this.#stopping ?? []) stopped();
+    this.#options.ended(exitCode);
   }
 
   /**
@@ -227,7 +263,40 @@ export class Supervisor {
     return { generation, pid: this.#current.pid, command: next.argv, figures: outcome.figures, totalMs };
   }
 
+  /**
+   * Freezes the program, lets `keep` have the memory, and ends the program; the service ends too, unless what was kept
+   * is lost with the supervisor. Rejects when the program goes on instead.
+   */
+  async suspend(
+    { lock, timeouts }: { readonly lock: unknown; readonly timeouts: UpdateTimeouts },
+    keep: (memory: PhysicalMemory, facts: Parameters<Carrier["store"]>[1]) => Promise<Stored>,
+    progress: (text: string) => void,
+  ): Promise<SuspendResult> {
+    const startedAtMs = this.#system.nowMs();
+    const program = this.#current;
+    this.#assertUpdatable(program);
+    this.#generation += 1;
+    const generation = this.#generation;
+    const facts = { service: this.#options.name, generation };
+    const system = this.#system;
+    const memory = this.#memory;
+    const context = { system, memory, generation, timeouts, program, lock, progress };
+    return this.#suspension.suspend({ ...context, keep: () => keep(memory, facts) }, startedAtMs);
+  }
+
+  /** Starts a program with the state that is held here: the command before, unless another is given. */
+  async resume(
+    command: readonly string[] | null,
+    environment: Command["environment"],
+  ): Promise<ResumeResult> {
+    const before = this.#current.command;
+    const argv = command ?? before.argv;
+    const inherited = command === null ? before.environment : {};
+    return this.#suspension.resume({ argv, environment: { ...inherited, ...environment } });
+  }
+
   #assertUpdatable(old: Program): void {
+    this.#suspension.assertNone("update or suspend");
     if (this.#update !== undefined) {
       throw new KstateError(
         "UPDATE_IN_PROGRESS",
@@ -301,6 +370,7 @@ export class Supervisor {
       listeners: this.#listening.texts(),
       previousCommand: this.#previous?.argv ?? null,
       updating: this.#update !== undefined,
+      suspendedIn: this.#suspension.place,
       lastUpdate: this.#lastUpdate ?? null,
     };
   }
@@ -315,6 +385,7 @@ export class Supervisor {
       (program) => program !== undefined,
     );
     for (const program of programs) program.kill("SIGTERM");
+    if (this.#current.exited && this.#update === undefined) this.#finish(0); // it was suspended
     setTimeout(() => {
       for (const program of programs) program.kill("SIGKILL");
     }, STOP_MS).unref();

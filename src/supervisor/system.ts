@@ -64,6 +64,8 @@ export interface SupervisorSystem {
   socketPair(): [number, number];
   /** Puts a descriptor on a channel; false when nobody is there to take it. */
   sendDescriptor(channel: number, descriptor: number): boolean;
+  /** Puts a word on a channel; nobody may be there to take it. */
+  sendWord(channel: number, word: string): void;
   /** What a program that has ended had put on its channel, if anything. */
   receiveText(channel: number): string | null;
   close(descriptor: number): void;
@@ -95,6 +97,7 @@ export const supervisorSystem: SupervisorSystem = {
   socketOf: (fd) => new Socket({ fd, readable: true, writable: true }),
   socketPair,
   sendDescriptor: (channel, descriptor) => sendMessage(channel, Uint8Array.of(1), [descriptor]) === "sent",
+  sendWord: (channel, word) => void sendMessage(channel, Buffer.from(word), []),
   receiveText: (channel) => {
     const message = receiveMessage(channel);
     return typeof message === "string" ? null : Buffer.from(message.payload).toString();

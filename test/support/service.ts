@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { WebSocket } from "ws";
 import { ChildOutput } from "./child-output.js";
 
-const cli = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
+export const cli = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
 
 /** A fixture's compiled file. */
 export function fixture(name: string): string {

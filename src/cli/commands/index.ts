@@ -1,7 +1,9 @@
 import { type CommandLine, type OptionName, TIMEOUT_OPTIONS } from "../command-line.ts";
+import { resume } from "./resume.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
 import { stop } from "./stop.ts";
+import { suspend } from "./suspend.ts";
 import { rollback, update } from "./update.ts";
 
 export interface CliCommand {
@@ -11,7 +13,12 @@ export interface CliCommand {
 }
 
 export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Object.create(null), {
-  run: { options: ["name", "memory", "adopt"], run },
+  run: { options: ["name", "memory", "adopt", "from", "stale-ok"], run },
+  suspend: {
+    options: ["name", "to", "for", "part-size", "json", "quiesce-timeout", "freeze-timeout"],
+    run: suspend,
+  },
+  resume: { options: ["name", "memory", "env", "stale-ok", "json"], run: resume },
   update: { options: ["name", "env", "json", ...TIMEOUT_OPTIONS], run: update },
   rollback: { options: ["name", "json", ...TIMEOUT_OPTIONS], run: rollback },
   status: { options: ["name", "json"], run: status },

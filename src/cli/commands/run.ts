@@ -1,4 +1,5 @@
 import { realpathSync } from "node:fs";
+import type { Waiting } from "../../carrier/index.ts";
 import { KstateError } from "../../error/index.ts";
 import {
   claimName,
@@ -10,11 +11,23 @@ import {
   socketPath,
   supervisorSystem,
 } from "../../supervisor/index.ts";
+import { waitingIn } from "../carrier-option.ts";
 import type { CommandLine } from "../command-line.ts";
 import { usage } from "../usage.ts";
 
 /** Runs a service until it ends; its exit status is the program's. */
-export async function run({ name, command, memoryBytes, adopt }: CommandLine): Promise<number> {
+export async function run(line: CommandLine): Promise<number> {
+  const { from, staleOk, adopt } = line;
+  if (from !== null && adopt)
+    throw usage("--from begins with a state, --adopt with a program: give one of them");
+  return serve(line, from === null ? undefined : waitingIn(from, { staleOk }));
+}
+
+/** Runs a service that begins with what waits for it, if anything does. */
+export async function serve(
+  { name, command, memoryBytes, adopt }: CommandLine,
+  waiting: Waiting | undefined,
+): Promise<number> {
   if (command === null && !adopt) throw usage("no command: kstate run -- node app.js");
   const directory = runtimeDirectory(process.env);
   ensureRuntimeDirectory(directory);
@@ -32,7 +45,8 @@ export async function run({ name, command, memoryBytes, adopt }: CommandLine): P
       const adopted = adopt ? Supervisor.adopt(options, supervisorSystem) : null;
       if (adopted === null && command === null) throw nothingToAdopt(name);
       const first = { argv: command ?? [], environment: {} };
-      const supervisor = adopted ?? Supervisor.start(options, supervisorSystem, first, memoryBytes);
+      const supervisor =
+        adopted ?? Supervisor.start(options, supervisorSystem, first, waiting ?? memoryBytes);
       serveControl(server, supervisor);
       for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
         process.on(signal, () => void supervisor.stop());

@@ -33,6 +33,8 @@ export interface MovingConnections {
   busy(): string[];
   /** Stops reading, fills the records for saving and returns the connections in their order. Only if not busy. */
   collect(): Socket[];
+  /** Empties the records that {@link collect} filled: the connections do not move. */
+  forget(): void;
   /** Undoes {@link collect}, and starts every time-out again. */
   thaw(): void;
   /** How many connections the loaded records are for. */

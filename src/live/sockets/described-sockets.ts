@@ -77,7 +77,7 @@ export class DescribedSockets<S> implements MovingConnections {
   }
 
   collect(): Socket[] {
-    this.#clearRecords();
+    this.forget();
     for (const [socket, { state, listener }] of this.#members) {
       stopReading(socket);
       this.#records.sockets.push(describe(socket, listener));
@@ -87,14 +87,14 @@ export class DescribedSockets<S> implements MovingConnections {
   }
 
   thaw(): void {
-    this.#clearRecords();
+    this.forget();
     for (const socket of this.#members.keys()) {
       renewTimeout(socket);
       startReading(socket);
     }
   }
 
-  #clearRecords(): void {
+  forget(): void {
     this.#records.sockets = [];
     this.#states.states = [];
   }
@@ -107,7 +107,7 @@ export class DescribedSockets<S> implements MovingConnections {
     this.#revived = this.#records.sockets.map((record, index) => {
       return { socket: sockets[index]!, record, state: this.#states.states[index]! };
     });
-    this.#clearRecords();
+    this.forget();
   }
 
   begin(): void {

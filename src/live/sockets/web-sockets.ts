@@ -98,7 +98,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   }
 
   thaw(): void {
-    this.#clearRecords();
+    this.forget();
     for (const socket of this.#sockets()) {
       renewTimeout(socket);
       startReading(socket);
@@ -110,7 +110,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   }
 
   collect(): Socket[] {
-    this.#clearRecords();
+    this.forget();
     const sockets: Socket[] = [];
     for (const [webSocket, { state, listener }] of this.#members) {
       const socket = socketOf(webSocket)!;
@@ -122,7 +122,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
     return sockets;
   }
 
-  #clearRecords(): void {
+  forget(): void {
     this.#records.sockets = [];
     this.#states.states = [];
   }
@@ -137,7 +137,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
       const webSocket = revive(this.#server, socket, record) as W;
       return { webSocket, socket, record, state: this.#states.states[index]! };
     });
-    this.#clearRecords();
+    this.forget();
   }
 
   begin(): void {

@@ -1,0 +1,71 @@
+import { readFileSync } from "node:fs";
+import { stateFile } from "../../carrier/index.ts";
+import { parseLockRecord } from "../../description/index.ts";
+import { DEFAULT_TIMEOUTS, type SuspendResult } from "../../supervisor/index.ts";
+import { ask } from "../ask.ts";
+import { absoluteAddress } from "../carrier-option.ts";
+import type { CommandLine } from "../command-line.ts";
+import { usage } from "../usage.ts";
+
+/** How long a program waits frozen for its state to be kept, ms: media are slow, and nobody is served anyway. */
+const FREEZE_MS = 600_000;
+
+/** Suspends a service into a carrier, or to standard output. */
+export async function suspend(line: CommandLine): Promise<number> {
+  const { name, json } = line;
+  const to = line.to ?? `file:${stateFile(name, process.env)}`;
+  const isStream = to === "-";
+  if (isStream && process.stdout.isTTY)
+    throw usage("--to - writes the state to standard output: give it a file or a pipe");
+  const result = await requestSuspend(line, isStream ? null : absoluteAddress(to), json);
+  const print = isStream ? console.error : console.log;
+  print(
+    json ? JSON.stringify({ outcome: "suspended", ...result }) : describe(name, isStream ? null : to, result),
+  );
+  return 0;
+}
+
+/** Asks for it; `to` is absolute, or null for standard output. */
+export async function requestSuspend(
+  { name, lockFile, partBytes, timeouts }: CommandLine,
+  to: string | null,
+  quiet: boolean,
+): Promise<SuspendResult> {
+  const lock = lockFile === null ? null : parseLockRecord(readFileSync(lockFile, "utf8"));
+  const progress = (text: string): void => {
+    if (!quiet) console.error(`kstate: ${text}`);
+  };
+  const freezeMs = timeouts.freezeMs === DEFAULT_TIMEOUTS.freezeMs ? FREEZE_MS : timeouts.freezeMs;
+  const request = {
+    type: "suspend",
+    to,
+    partBytes,
+    lock,
+    timeouts: { ...timeouts, freezeMs },
+  } as const;
+  return (await ask(name, request, progress, toStandardOutput)) as SuspendResult;
+}
+
+function toStandardOutput(bytes: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(bytes, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+function describe(
+  name: string,
+  to: string | null,
+  { image, streamBytes, folios, connections, quiesceMs, saveMs, keepMs, totalMs, isHeld }: SuspendResult,
+): string {
+  const lines = [
+    `${name}: suspended${to === null ? "" : ` to ${to}`} in ${(totalMs / 1000).toFixed(2)} s, generation ${image.generation}`,
+    `  image ${image.sizeBytes} bytes: state ${streamBytes}, ${folios} folios; ${connections} connections ended`,
+    `  quiesce ${quiesceMs.toFixed(1)} ms, save ${saveMs.toFixed(1)} ms, keep ${keepMs.toFixed(1)} ms`,
+  ];
+  if (isHeld) {
+    lines.push(
+      `  the supervisor holds it until the reboot: "kstate resume --name ${name}" goes on here, "kstate stop --name ${name}" gives it up`,
+    );
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,130 @@
+import type { Stored } from "../carrier/index.ts";
+import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import { DECIDED, type SuspendFigures, type ToSupervisor } from "../live/protocol.ts";
+import type { PhysicalMemory } from "../memory/index.ts";
+import type { UpdateTimeouts } from "./control-protocol.ts";
+import type { Program } from "./program.ts";
+import { type SuspendEffect, type SuspendEvent, type SuspendState, suspendStep } from "./suspend-machine.ts";
+import type { SupervisorSystem } from "./system.ts";
+
+/** What the supervisor allows itself beyond the program's own time-outs before it decides. */
+const PATIENCE_MS = 5_000;
+/** For the program to say that it serves again, or to leave after the commit. */
+const SETTLE_MS = 5_000;
+
+export interface SuspendContext {
+  readonly system: SupervisorSystem;
+  readonly memory: PhysicalMemory;
+  readonly generation: number;
+  readonly timeouts: UpdateTimeouts;
+  readonly program: Program;
+  /** For whom the state is written: a lock record, or null for the newest versions. */
+  readonly lock: unknown;
+  /** Keeps the memory, which nobody changes meanwhile. */
+  readonly keep: () => Promise<Stored>;
+  readonly progress: (text: string) => void;
+}
+
+export type SuspendOutcome =
+  | {
+      readonly outcome: "suspended";
+      readonly stored: Stored;
+      readonly figures: SuspendFigures;
+      readonly keepMs: number;
+    }
+  | { readonly outcome: "failed"; readonly error: ErrorRecord };
+
+/** One suspend, from the request to its outcome: carries out what `suspendStep` decides. */
+export class Suspend {
+  readonly #context: SuspendContext;
+  #state: SuspendState = { phase: "freezing" };
+  #timer: NodeJS.Timeout | undefined;
+  #figures: SuspendFigures | undefined;
+  #stored: Stored | undefined;
+  #keepMs = 0;
+  #resolve!: (outcome: SuspendOutcome) => void;
+  readonly outcome = new Promise<SuspendOutcome>((resolve) => {
+    this.#resolve = resolve;
+  });
+
+  constructor(context: SuspendContext) {
+    this.#context = context;
+    const { memory, generation, timeouts, program, lock, progress } = context;
+    const { quiesceMs, freezeMs } = timeouts;
+    memory.verdicts.open(generation);
+    progress("quiescing, then freezing");
+    program.send({ type: "suspend", generation, quiesceMs, freezeMs, lock });
+    this.#startTimer(quiesceMs + PATIENCE_MS);
+  }
+
+  fromProgram(message: ToSupervisor): void {
+    if (message.type === "suspended") {
+      this.#figures = message.figures;
+      this.#feed({ type: "suspended" });
+    }
+    if (message.type === "refused" || message.type === "thawed")
+      this.#feed({ type: message.type, error: message.error });
+  }
+
+  exited(error: ErrorRecord): void {
+    this.#feed({ type: "exited", error });
+  }
+
+  #feed(event: SuspendEvent): void {
+    const [state, effects] = suspendStep(this.#state, event);
+    this.#state = state;
+    for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: SuspendEffect): void {
+    const { memory, generation, program } = this.#context;
+    switch (effect.type) {
+      case "keep":
+        return void this.#keep();
+      case "decide":
+        return this.#feed({ type: "verdict", verdict: memory.verdicts.decide(generation, effect.verdict) });
+      case "tell":
+        program.send({ type: "cancel", generation }); // one that has not frozen yet
+        return program.sendWord(DECIDED);
+      case "discard":
+        return this.#stored?.discard();
+      case "kill":
+        return program.kill("SIGKILL");
+      case "timer":
+        clearTimeout(this.#timer);
+        if (effect.phase === "settling") this.#startTimer(SETTLE_MS);
+        return;
+      case "done":
+        return this.#resolve({
+          outcome: "suspended",
+          stored: this.#stored!,
+          figures: this.#figures!,
+          keepMs: this.#keepMs,
+        });
+      case "failed":
+        return this.#resolve({ outcome: "failed", error: effect.error });
+    }
+  }
+
+  async #keep(): Promise<void> {
+    const { system, keep, progress } = this.#context;
+    const startedAtMs = system.nowMs();
+    try {
+      progress("keeping the state");
+      this.#stored = await keep();
+      this.#keepMs = system.nowMs() - startedAtMs;
+      this.#feed({ type: "kept" });
+    } catch (error) {
+      this.#feed({ type: "notKept", error: toErrorRecord(error) });
+    }
+  }
+
+  #startTimer(timeoutMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const message = `the suspend was cancelled: ${this.#state.phase} took more than ${timeoutMs} ms; the program goes on`;
+      const error = new KstateError("UPDATE_TIMEOUT", message, { phase: this.#state.phase, timeoutMs });
+      this.#feed({ type: "timeout", error: toErrorRecord(error) });
+    }, timeoutMs);
+  }
+}
