@@ -31,7 +31,7 @@ const sizes = values.quick ? [64, 1024] : [64, 1024, 10_240];
 
 if (!existsSync(here("../../dist/index.js"))) throw new Error("npm run build first");
 if (!existsSync(here("node_modules/lmdb"))) {
-  spawnSync("npm", ["ci", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });
+  spawnSync("npm", ["install", "--no-save", "--no-audit", "--no-fund"], { cwd: here("."), stdio: "inherit" });
 }
 
 function run(script, ...args) {

@@ -1,6 +1,8 @@
 export type { Access, BackEnd, Mapping } from "./back-end.ts";
 export {
   type ArrayOptions,
+  assertOpenable,
+  type CollectionRecord,
   type Column,
   dropCollection,
   FolioArray,

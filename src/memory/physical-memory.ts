@@ -291,6 +291,22 @@ export class PhysicalMemory {
     return folio;
   }
 
+  /** A preserved folio to look into, without claiming it. */
+  peek({ address, order }: Pick<FolioRecord, "address" | "order">): Folio {
+    const { capacity } = this.superblock();
+    if (address >= HEADER_BYTES && order <= MAX_ORDER && address + PAGE_SIZE * 2 ** order <= capacity)
+      return this.#folio(address, order);
+    throw invalid(`a folio at 0x${address.toString(16)} is outside of it`);
+  }
+
+  /** Refuses with `MEMORY_FULL` what `alloc` has no free run for. */
+  assertRoom(bytes: number): void {
+    const order = orderFor(Math.ceil(bytes / PAGE_SIZE));
+    const page = order <= MAX_ORDER ? this.#owned().alloc(order) : undefined;
+    if (page === undefined) throw this.#full(bytes);
+    this.#owned().free(page, order);
+  }
+
   /** Gives a claimed folio back without freeing it: it can be claimed again. */
   unclaim(folio: Folio): void {
     this.#folios.delete(Number(folio.address));

@@ -2,6 +2,7 @@ import { KstateError } from "../../error/index.ts";
 import type { Folio } from "../folio.ts";
 import { COLLECTION_OWNER, PAGE_SIZE, WINDOW_BYTES } from "../layout.ts";
 import type { PhysicalMemory } from "../physical-memory.ts";
+import { assertSameKind, isWhole } from "./collection-header.ts";
 import { Journal } from "./journal.ts";
 import {
   COLLECTION_KINDS,
@@ -9,10 +10,10 @@ import {
   COLLECTION_VERSION,
   type CollectionKind,
   HEADER,
+  PAGE_BITS,
 } from "./layout.ts";
 
 const MAX_WINDOWS = 16;
-const PAGE_BITS = 24;
 /** What follows the name in the owner of every folio but the header; no name has it. */
 const PARTS = "#";
 
@@ -62,7 +63,7 @@ export class CollectionMemory {
       this.words[HEADER.version] = COLLECTION_VERSION;
       this.words[HEADER.kind] = COLLECTION_KINDS[kind];
     } else {
-      this.#assertKind(kind);
+      this.opening(() => assertSameKind({ name, kind }, this.words));
       this.journal.recover();
     }
   }
@@ -163,20 +164,6 @@ export class CollectionMemory {
     this.windowBytes[window] ??= new Uint8Array(folio.bytes.buffer);
     this.#folios.set(this.numberOf(folio), folio);
   }
-
-  #assertKind(kind: CollectionKind): void {
-    const version = this.words[HEADER.version]!;
-    if (version === COLLECTION_VERSION && this.words[HEADER.kind] === COLLECTION_KINDS[kind]) return;
-    const problem =
-      version === COLLECTION_VERSION
-        ? `it is not a collection of that kind`
-        : `its layout is version ${version}`;
-    this.close();
-    throw new KstateError("COLLECTION_MISMATCH", `cannot open the ${kind} ${this.name}: ${problem}`, {
-      collection: this.name,
-      problem,
-    });
-  }
 }
 
 /**
@@ -219,9 +206,4 @@ function assertUsable(memory: PhysicalMemory, name: string, kind: CollectionKind
       problem,
     },
   );
-}
-
-function isWhole(folio: Folio): boolean {
-  const words = folio.view(Int32Array, 0, HEADER.whole + 1);
-  return words[HEADER.magic] === COLLECTION_MAGIC && words[HEADER.whole] === 1;
 }

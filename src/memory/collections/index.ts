@@ -1,3 +1,6 @@
 export { dropCollection } from "./collection-memory.ts";
-export { type ArrayOptions, type Column, FolioArray, type NumberColumn, openArray } from "./folio-array.ts";
-export { FolioMap, type MapOptions, openMap } from "./folio-map.ts";
+export { assertOpenable, type CollectionRecord } from "./collection-record.ts";
+export type { Column, NumberColumn } from "./column-type.ts";
+export { type ArrayOptions, FolioArray, openArray } from "./folio-array.ts";
+export { FolioMap, openMap } from "./folio-map.ts";
+export type { MapOptions } from "./map-options.ts";

@@ -41,13 +41,14 @@
  * 260  log2 of the slots of table 1       265  tombstones in table 0   266  in table 1
  * 267  reference of the next free unit    268  units left there
  * 269  count of segments                  270  clock of uses           271  next slot to migrate
+ * 272  1 while free blocks are being joined: the lists have to be made anew from the blocks in use
  * 280  heads of the lists of free blocks, by class
  * 1024 chunks of table 0, 512 words       1536 chunks of table 1
  * 2048 segments, 2048 words
  * ```
  * Slot: hash, reference; reference 0 is empty, 1 a tombstone. A table is 2^n slots in chunks of at most 2^18.
  * Reference: `window << 28 | unit in the window`, with windows of 4 GiB and units of 16 bytes.
- * Block: a number of units by class; words: next free block (in use: the clock at its last use),
+ * Block: a number of units by class; words: next free block (in use in a map with a bound: the clock at its last use),
  * bytes of the key | layout << 24, bytes of the value, then the key, padded to words, and the value.
  * Classes: 1 to 15 units, then eight for each doubling. Integer keys are i64.
  *
@@ -72,6 +73,8 @@ export const HEADER = {
   generation: 9,
   journal: 16,
 } as const;
+/** A folio is named by its page number in so many bits, and its order above them. */
+export const PAGE_BITS = 24;
 export const JOURNAL_STORES = 64;
 
 export const ARRAY = {
@@ -102,6 +105,7 @@ export const MAP = {
   segments: 269,
   clock: 270,
   migrated: 271,
+  joining: 272,
   free: 280,
   chunks: 1024,
   segment: 2048,
@@ -115,6 +119,12 @@ export const UNIT_BYTES = 16;
 /** Bytes before a block's key. */
 export const BLOCK_HEADER_BYTES = 12;
 export const TOMBSTONE = 1;
+/** A reference is a window's number and a unit in it. */
+export const WINDOW_SHIFT = 28;
+export const UNIT_MASK = 2 ** WINDOW_SHIFT - 1;
+/** A block's second word is the length of its key and the number of its value's layout. */
+export const KEY_BYTES_MASK = 0xffffff;
+export const LAYOUT_SHIFT = 24;
 export const KEY_KINDS = { bytes: 1, string: 2, integer: 3 } as const;
 export type KeyKind = keyof typeof KEY_KINDS;
 /** log2 of the units of the largest block: 256 MiB. */
@@ -133,4 +143,10 @@ export function classOf(units: number): number {
 export function unitsOf(sizeClass: number): number {
   if (sizeClass < 16) return sizeClass;
   return (8 + ((sizeClass - 16) & 7)) << (1 + ((sizeClass - 16) >> 3));
+}
+
+/** The largest class whose blocks fit into so many units. */
+export function classWithin(units: number): number {
+  const sizeClass = Math.min(classOf(units), CLASS_COUNT - 1);
+  return unitsOf(sizeClass) > units ? sizeClass - 1 : sizeClass;
 }

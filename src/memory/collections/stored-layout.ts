@@ -1,4 +1,5 @@
 import { sha256 } from "@noble/hashes/sha2.js";
+import type { Folio } from "../folio.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
 import { HEADER } from "./layout.ts";
 import { parseRowLayout, type RowLayout } from "./row-layout.ts";
@@ -27,8 +28,11 @@ export function storeLayout(memory: CollectionMemory, { text, defaults }: RowLay
 export function storedLayout(memory: CollectionMemory, at: number): RowLayout | undefined {
   const number = memory.words[at]!;
   if (number === 0) return undefined;
-  const { bytes } = memory.folioOf(number);
-  const length = memory.words[at + 1]!;
+  return layoutFrom(memory.folioOf(number), memory.words[at + 1]!);
+}
+
+/** The layout in a folio, whose text has so many bytes. */
+export function layoutFrom({ bytes }: Folio, length: number): RowLayout {
   return parseRowLayout(decoder.decode(bytes.subarray(0, length)), bytes.subarray(defaultsAt(length)));
 }
 
