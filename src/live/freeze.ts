@@ -4,6 +4,7 @@ import { type ErrorRecord, isKstateError, toErrorRecord } from "../error/index.t
 import { type Folio, HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Listeners } from "./listeners.ts";
+import type { LiveCollections } from "./live-collections.ts";
 import type { LiveResources } from "./live-resources.ts";
 import type { Pair } from "./pair.ts";
 import type { QuiesceHooks } from "./quiesce-hooks.ts";
@@ -24,6 +25,7 @@ export interface Parts {
   readonly quiesceHooks: QuiesceHooks;
   readonly starters: Starters;
   readonly resources: LiveResources;
+  readonly collections: LiveCollections;
 }
 
 export interface FreezeRequest {
@@ -81,6 +83,7 @@ export function freeze(
   if (memory.verdicts.decide(request.generation, "CANCELLED") === "COMMITTED") {
     for (const socket of sockets) leave(socket);
     memory.fence();
+    parts.collections.leave();
     return { verdict: "COMMITTED", left: sockets };
   }
   if (unusedRoom !== undefined) memory.free(unusedRoom);

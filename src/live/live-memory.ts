@@ -2,24 +2,26 @@ import type { Description } from "../description/index.ts";
 import {
   type ArrayOptions,
   type Folio,
-  type FolioArray,
-  type FolioMap,
+  FolioArray,
+  FolioMap,
   type MapOptions,
-  openArray,
-  openMap,
   type PhysicalMemory,
 } from "../memory/index.ts";
+import type { LiveCollections } from "./live-collections.ts";
 
 /**
  * Memory that outlasts the program: what is in it stays where it is when the next version takes over. In a successor
- * everything here is refused with `NOT_ALLOWED_NOW` until `ready()` has resolved.
+ * it can be used when the commit is made, in `start` functions and after `ready()`, and is refused with `NOT_ALLOWED_NOW`
+ * before.
  */
 export class LiveMemory {
   readonly #memory: () => PhysicalMemory;
+  readonly #collections: LiveCollections;
 
   /** @internal */
-  constructor(memory: () => PhysicalMemory) {
+  constructor(memory: () => PhysicalMemory, collections: LiveCollections) {
     this.#memory = memory;
+    this.#collections = collections;
   }
 
   /** A folio of at least `bytes`, all zeros. `MEMORY_FULL` says which limit is in the way. */
@@ -38,15 +40,22 @@ export class LiveMemory {
   }
 
   /**
-   * The array of that name, found again with all its rows or made anew. Call it once, after `ready()`. Errors: those
-   * of `openArray`: a description that is not of fixed size, or not what the array was made with and cannot become.
+   * The array of that name, found again with all its rows or made anew. Call it once, and before `ready()`: an update is
+   * then refused before anybody waits if the rows that are there cannot become those of the description. Rows of
+   * an earlier version are migrated between requests. Errors: those of `openArray`: a description that is not of fixed
+   * size, or not what the array was made with and cannot become.
    */
   array<State>(name: string, description: Description<State>, options?: ArrayOptions): FolioArray<State> {
-    return openArray(this.#memory(), name, description, options);
+    return this.#collections.add(new FolioArray<State>(name, description, options), this.#memory());
   }
 
-  /** The map of that name, found again with all its entries or made anew. Call it once, after `ready()`. */
+  /** The map of that name, found again with all its entries or made anew; the same goes for it as for `array`. */
   map<K, V>(name: string, options: MapOptions<K, V>): FolioMap<K, V> {
-    return openMap(this.#memory(), name, options);
+    return this.#collections.add(new FolioMap<K, V>(name, options), this.#memory());
+  }
+
+  /** Resolves when every row of the open collections is in the layout of its description. */
+  migrated(): Promise<void> {
+    return this.#collections.migrated();
   }
 }

@@ -7,6 +7,7 @@ import { createHeap, PhysicalMemory } from "../memory/index.ts";
 import { Registry } from "../registry/index.ts";
 import type { Parts } from "./freeze.ts";
 import { Listeners, type ListenOptions } from "./listeners.ts";
+import { LiveCollections } from "./live-collections.ts";
 import { LiveMemory } from "./live-memory.ts";
 import { assertNoCluster, LiveResources } from "./live-resources.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment } from "./protocol.ts";
@@ -27,11 +28,12 @@ const UNSUPERVISED_BYTES = 256 * 1024 * 1024;
 export class LiveUpdate {
   /** The service's name. */
   readonly name: string;
+  readonly #collections = new LiveCollections();
   /**
    * The service's physical memory: what is there stays where it is when the next version takes over. Without a
    * supervisor it is this program's alone.
    */
-  readonly memory = new LiveMemory(() => this.#physicalMemory());
+  readonly memory = new LiveMemory(() => this.#physicalMemory(), this.#collections);
   readonly #parts: Parts;
   readonly #supervised: Supervised | undefined;
   #heap: PhysicalMemory | undefined;
@@ -50,6 +52,7 @@ export class LiveUpdate {
       quiesceHooks: new QuiesceHooks(),
       resources: new LiveResources(allow),
       starters: new Starters(),
+      collections: this.#collections,
     };
     this.#parts.registry.register(httpConnectionsState, this.#parts.httpRecords);
     if (environment !== undefined) this.#supervised = new Supervised(environment, this.#parts, liveSystem);

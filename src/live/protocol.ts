@@ -20,7 +20,7 @@
  * ```
  * start     S spawns with KSTATE_LIVE in the environment     P → S hello     P → S listen* ← S listening*
  *           P → S ready      S → first program: boot         (a successor waits)
- * update 1  S → O prepare    O compares N's descriptions with its own           O → S prepared
+ * update 1  S → O prepare    O compares N's descriptions and collections         O → S prepared
  *        2  S opens the verdict word, S → N receive, S → O freeze               N blocks on the pair
  *        3  O quiesces, freezes, saves into the memory, sends descriptors and `frozen` on the pair, blocks
  *        4  N loads, then decides COMMITTED in the verdict word, serves         N → S serving
@@ -137,7 +137,7 @@ export type ToSupervisor =
       readonly listeners: readonly string[];
     }
   | { readonly type: "listen"; readonly key: string; readonly address: ListenAddress }
-  /** Booted: the record of its descriptions, and the keys of the listeners that it uses. */
+  /** Booted: the record of its descriptions and, as its member `collections`, of its in-place collections; and the keys of the listeners that it uses. */
   | { readonly type: "ready"; readonly lock: unknown; readonly listeners: readonly string[] }
   /** The versions in which the state will be written, by name of description. */
   | { readonly type: "prepared"; readonly versionIds: VersionIds }

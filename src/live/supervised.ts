@@ -1,7 +1,13 @@
 import type { Socket } from "node:net";
 import { type LockRecord, negotiate, type VersionIds } from "../description/index.ts";
 import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
-import { type Folio, openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
+import {
+  type CollectionRecord,
+  type Folio,
+  openDescriptor,
+  PhysicalMemory,
+  setCloseOnExec,
+} from "../memory/index.ts";
 import { ControlLink } from "./control-link.ts";
 import { allocRoom, freeze, type Parts } from "./freeze.ts";
 import { linger, staying } from "./linger.ts";
@@ -35,6 +41,9 @@ interface ListenRequest {
   readonly address: ListenAddress;
   answer(error: ErrorRecord | null): void;
 }
+
+/** What a successor says of its state. */
+type ProgramRecord = LockRecord & { readonly collections?: readonly CollectionRecord[] };
 
 type Quiescing = Extract<ProgramEffect, { type: "quiesce" }>;
 
@@ -178,7 +187,7 @@ export class Supervised {
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
-        return void this.#prepare(effect.lock as LockRecord);
+        return void this.#prepare(effect.lock as ProgramRecord);
       case "quiesce":
         return this.#quiesce(effect);
       case "freeze":
@@ -243,7 +252,11 @@ export class Supervised {
 
   #sendReady(): void {
     const listeners = this.#parts.listeners.addresses().map(({ key }) => key);
-    this.#control.send({ type: "ready", lock: this.#parts.registry.lockRecord(), listeners });
+    this.#control.send({ type: "ready", lock: this.#record(), listeners });
+  }
+
+  #record(): ProgramRecord {
+    return { ...this.#parts.registry.lockRecord(), collections: this.#parts.collections.records() };
   }
 
   /** Gives a new supervisor all that the one before had. */
@@ -286,13 +299,14 @@ export class Supervised {
     this.#open().then(serve).catch(this.#serving?.reject);
   }
 
-  async #prepare(lock: LockRecord): Promise<void> {
+  async #prepare(lock: ProgramRecord): Promise<void> {
     this.#forgetSuccessor(); // of an update that ended before it froze anybody
     try {
       this.#pair = new Pair(this.#system, this.#fetchDescriptor());
       this.#parts.resources.assertUpdatable();
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
       this.#parts.registry.prepare("save", this.#versionIds);
+      await this.#parts.collections.prepareFor(lock.collections ?? [], this.#memory);
       await this.#warmUpOnce();
       trialSave(this.#parts.registry, this.#versionIds);
       this.#room = allocRoom(this.#memory);

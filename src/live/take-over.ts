@@ -40,6 +40,7 @@ export function takeOver(
     pair.sendVerdict(null);
     memory.own();
     const begin = (): HandoverFigures => {
+      parts.collections.openAll(memory); // what it finds was compared before the pause
       const httpConnections = beginHttp(parts, sockets);
       for (const connections of parts.moving) connections.begin();
       const nowNs = system.nowNs();

@@ -47,6 +47,8 @@ export class PhysicalMemory {
   readonly #windows: Mapping[];
   /** Which pages are free; undefined while another program owns the memory. */
   #buddy: Buddy | undefined;
+  /** Whether the memory is another program's for good: its pages must not be given back from here. */
+  #isFenced = false;
   #table: Table = EMPTY_TABLE;
   #tableFolio: Folio | undefined;
   /** What was last read of another program's table, and of which superblock. */
@@ -158,7 +160,7 @@ export class PhysicalMemory {
 
   /** Whether this program owns the memory, so that it can allocate and store. */
   get isOwned(): boolean {
-    return this.#buddy !== undefined;
+    return this.#buddy !== undefined && !this.#isFenced;
   }
 
   /** The newest valid superblock. */
@@ -215,11 +217,13 @@ export class PhysicalMemory {
 
   /** Cuts this program off: what it stores from now on, in any view and any thread, nobody else sees. */
   fence(): void {
+    this.#isFenced = true;
     for (const window of this.#windows) window.fence();
   }
 
   /** Undoes {@link fence}. */
   unfence(): void {
+    this.#isFenced = false;
     for (const window of this.#windows) window.unfence();
   }
 
@@ -442,7 +446,7 @@ export class PhysicalMemory {
   }
 
   #owned(): Buddy {
-    if (this.#buddy !== undefined) return this.#buddy;
+    if (this.#buddy !== undefined && !this.#isFenced) return this.#buddy;
     throw new KstateError(
       "NOT_ALLOWED_NOW",
       "cannot change the memory: another program owns it until the commit",
