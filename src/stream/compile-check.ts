@@ -244,7 +244,7 @@ if(V.getInt32(${p}+8,true)!==${versionId})other(${known},V.getInt32(${p}+8,true)
       return `const ${seen}=new Set();for(let ${i}=0;${i}<${n};${i}++){const ${q}=p;${one}let ${x};{${read}}${seen}.add(${x});${more}}if(${seen}.size!==${n})${bail}`;
     }
     const skipCount = key.kind === "string" ? "+4" : "";
-    return `if(${n}>e-p)${bail}const ${seen}=distinct.begin(${n});for(let ${i}=0;${i}<${n};${i}++){const ${q}=p;${one}if(!distinct.add(b,${seen},${n},${q}${skipCount},p))${bail}${more}}distinct.end(${seen});`;
+    return `if(${n}>e-p)${bail}const ${seen}=distinct.begin(${n});for(let ${i}=0;${i}<${n};${i}++){const ${q}=p;${one}if(!distinct.add(b,v,${seen},${n},${q}${skipCount},p))${bail}${more}}distinct.end(${seen});`;
   }
 
   /** Structs that share one header. */

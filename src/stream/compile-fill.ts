@@ -532,16 +532,20 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
       string,
       string,
     ];
+    const readKey = key.kind === "string" ? `${k}=uniqueText();` : this.#anyElement(key, k, "", around);
     const loop = (n: string, old: string) =>
-      `for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${key.kind === "string" ? `${k}=uniqueText();` : this.#anyElement(key, k, "", around)}${this.#anyElement(value, y, old, around)}${map}.set(${k},${y});}`;
+      `for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${readKey}${this.#anyElement(value, y, old, around)}${map}.set(${k},${y});}`;
+    // Making all keys and values first and putting them in afterwards takes two thirds of the time.
+    const plain = (n: string) =>
+      `const ${before}k=newList(${n}),${before}v=newList(${n});for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${readKey}${before}k[${i}]=${k};${this.#anyElement(value, y, "", around)}${before}v[${i}]=${y};}
+for(let ${i}=0;${i}<${n};${i}++)${map}.set(${before}k[${i}],${before}v[${i}]);`;
     return this.#counted(
       value,
       (_, n) => {
-        if (existing === "") return `const ${map}=new Map();${loop(n, "")}${x}=${map};`;
-        const plain = loop(n, "");
+        if (existing === "") return `const ${map}=new Map();${plain(n)}${x}=${map};`;
         const reusing = isReused(value)
-          ? `if(${map}.size>0){const ${before}=new Map(${map});${map}.clear();${loop(n, `${before}.get(${k})`)}}else{${plain}}`
-          : `${map}.clear();${plain}`;
+          ? `if(${map}.size>0){const ${before}=new Map(${map});${map}.clear();${loop(n, `${before}.get(${k})`)}}else{${plain(n)}}`
+          : `${map}.clear();${plain(n)}`;
         return `let ${map}=${existing};if(!(${map} instanceof Map))${map}=new Map();${reusing}${x}=${map};`;
       },
       around,

@@ -29,34 +29,56 @@ export class OtherVersion {
 const slabSize = 64 * 1024;
 /** Above this size bytes get memory of their own. */
 const slabLimit = 2048;
+/** At least so much of a slab must be bytes that were asked for, or the next ones are copied one by one. */
+const slabUse = slabSize / 2;
 
-/** Small byte arrays share memory in slabs, as those of `Buffer.from` do: one allocation for hundreds. */
+/**
+ * Small byte arrays share memory in slabs, as those of `Buffer.from` do: one allocation for hundreds. A slab is one copy
+ * of a part of the stream, of which they are views; where they are few among other data, they get copies of their own.
+ */
 class Slab {
+  #source: Uint8Array | undefined;
   #buffer = new ArrayBuffer(0);
-  #used = 0;
+  #start = 0;
+  #used = slabSize;
+  #single = 0;
 
-  #view = new DataView(this.#buffer);
-
-  copy(bytes: Uint8Array, from: DataView, start: number, size: number): Uint8Array {
+  copy(bytes: Uint8Array, start: number, size: number): Uint8Array {
     if (size > slabLimit) return ownCopy(bytes, start, size);
-    if (this.#used + size > this.#buffer.byteLength) {
-      this.#buffer = new ArrayBuffer(slabSize);
-      this.#view = new DataView(this.#buffer);
-      this.#used = 0;
+    const offset = start - this.#start;
+    if (bytes !== this.#source || offset < 0 || offset + size > this.#buffer.byteLength) {
+      return this.#begin(bytes, start, size);
     }
-    const copy = new Uint8Array(this.#buffer, this.#used, size);
-    if (size > 256) copy.set(bytes.subarray(start, start + size));
-    else copyWords(this.#view, this.#used, from, start, size);
     this.#used += size;
-    return copy;
+    return new Uint8Array(this.#buffer, offset, size);
   }
-}
 
-/** Below some hundred bytes a loop is quicker than making a view for `set`. */
-function copyWords(to: DataView, at: number, from: DataView, start: number, size: number): void {
-  let i = 0;
-  for (; i + 4 <= size; i += 4) to.setInt32(at + i, from.getInt32(start + i));
-  for (; i < size; i++) to.setUint8(at + i, from.getUint8(start + i));
+  #begin(bytes: Uint8Array, start: number, size: number): Uint8Array {
+    if (this.#single > 0) {
+      this.#single--;
+      return ownCopy(bytes, start, size);
+    }
+    if (this.#used < slabUse && bytes === this.#source) {
+      this.#single = 256;
+      this.#used = slabSize;
+      return ownCopy(bytes, start, size);
+    }
+    const end = Math.min(start + slabSize, bytes.length);
+    this.#source = bytes;
+    this.#start = start;
+    this.#buffer = new ArrayBuffer(end - start);
+    new Uint8Array(this.#buffer).set(bytes.subarray(start, end));
+    this.#used = size;
+    return new Uint8Array(this.#buffer, 0, size);
+  }
+
+  /** Forgets the stream, which may be written anew. */
+  end(): void {
+    this.#source = undefined;
+    this.#buffer = new ArrayBuffer(0);
+    this.#used = slabSize;
+    this.#single = 0;
+  }
 }
 
 function ownCopy(bytes: Uint8Array, start: number, size: number): Uint8Array<ArrayBuffer> {
@@ -117,6 +139,8 @@ function isPlainField(prototype: unknown, name: string): boolean {
   return true;
 }
 
+const slab = new Slab();
+
 /** What generated code that loads may call, beside what stands in its own text. */
 export const loadHelpers = {
   isUtf8,
@@ -124,7 +148,8 @@ export const loadHelpers = {
   charAt,
   bytesAt,
   typedAt,
-  blobAt: blobWith(new Slab()),
+  blobAt: blobWith(slab),
+  endSlab: () => slab.end(),
   zeroOf,
   isPlainField,
   /** For passing over what was checked before. */
@@ -135,8 +160,8 @@ export const loadHelpers = {
 };
 
 function blobWith(slab: Slab) {
-  return (bytes: Uint8Array, view: DataView, start: number, size: number, existing: unknown): unknown =>
+  return (bytes: Uint8Array, start: number, size: number, existing: unknown): unknown =>
     existing instanceof Uint8Array && existing.byteLength === size
       ? bytesAt(bytes, start, size, existing)
-      : slab.copy(bytes, view, start, size);
+      : slab.copy(bytes, start, size);
 }

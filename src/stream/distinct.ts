@@ -28,12 +28,18 @@ export class Distinct {
   }
 
   /** False if the key from `from` to `to` was there before, or if too many hashes are alike to be sure quickly. */
-  add(bytes: Uint8Array, start: number, count: number, from: number, to: number): boolean {
+  add(bytes: Uint8Array, view: DataView, start: number, count: number, from: number, to: number): boolean {
     const table = this.#table;
     const mask = sizeFor(count) - 1;
-    let hash = 0x811c9dc5;
-    for (let i = from; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
-    hash ^= hash >>> 15;
+    let hash = to - from;
+    let i = from;
+    for (; i + 4 <= to; i += 4) {
+      hash = Math.imul(hash ^ view.getInt32(i, true), 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    for (; i < to; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+    hash = Math.imul(hash, 0x85ebca6b);
+    hash ^= hash >>> 13;
     for (let probe = 0; probe < probeLimit; probe++) {
       const slot = start + ((hash + probe) & mask) * 2;
       const end = table[slot + 1]!;
