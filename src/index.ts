@@ -79,4 +79,10 @@ export {
   type RegistryOptions,
   type SaveOptions,
 } from "./registry/index.ts";
-export { NamedStreams, type StreamShelf } from "./stream/index.ts";
+export {
+  type CompiledCode,
+  type CompiledUnit,
+  NamedStreams,
+  type StreamShelf,
+  useCompiledCode,
+} from "./stream/index.ts";

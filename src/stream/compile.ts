@@ -12,9 +12,9 @@ import type { CodecChoice } from "./codec-choice.ts";
 import { loadUnit } from "./compile-load.ts";
 import { canLoad, canSave, hasRef, nestedDescriptions, type VersionOf } from "./compile-plan.ts";
 import { saveUnit } from "./compile-save.ts";
+import { unitOf } from "./compiled-code.ts";
 import type { FillContext } from "./decoded.ts";
 import type { Distinct } from "./distinct.ts";
-import { functionFromText } from "./literal.ts";
 
 /** Writes the fields of an object. Throws whatever if it cannot. */
 export type SaveRun = (
@@ -77,7 +77,7 @@ export function compiledSave(
   const isWorthIt = choice === "compiled" || units.mayBeLarge || units.bytes >= worthwhile;
   return found(units.saves, description, units, versionOf, isWorthIt, () => {
     const { text, constants } = saveUnit(description, versionOf);
-    return functionFromText(text)?.(constants) as SaveRun | undefined;
+    return unitOf(text)?.(constants) as SaveRun | undefined;
   });
 }
 
@@ -94,7 +94,7 @@ export function compiledLoad(
   const isWorthIt = choice === "compiled" || units.bytes >= worthwhile;
   return found(units.loads, description, units, versionOf, isWorthIt, () => {
     const { text, constants } = loadUnit(description, versionOf);
-    return functionFromText(text)?.(constants) as LoadRun | undefined;
+    return unitOf(text)?.(constants) as LoadRun | undefined;
   });
 }
 
@@ -105,6 +105,20 @@ export function generateCode(use: "save" | "load", description: Description, ver
     const generate = use === "save" ? compiledSave : compiledLoad;
     generate(part, versionOf, "compiled", part !== description);
   }
+}
+
+/** The texts of what saves and what loads a description; undefined where only the reference can. */
+export function compilableUses(
+  description: Description,
+  versionOf: VersionOf,
+  isSubsection: boolean,
+): readonly { readonly use: "save" | "load"; readonly text: string | undefined }[] {
+  const units = unitsOf(description);
+  const isLeft = isSubsection && units.hasRefs;
+  return [
+    { use: "save", text: !isLeft && units.canSave ? saveUnit(description, versionOf).text : undefined },
+    { use: "load", text: !isLeft && units.canLoad ? loadUnit(description, versionOf).text : undefined },
+  ];
 }
 
 /** Counts what went through a description. */

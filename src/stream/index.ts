@@ -3,6 +3,8 @@ export { ByteReader, plainBytes } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
 export { type CodecChoice, type CodecUse, newCodecUse } from "./codec-choice.ts";
 export { generateCode } from "./compile.ts";
+export { type CompiledModule, compiledModule } from "./compile-module.ts";
+export { type CompiledCode, type CompiledUnit, useCompiledCode } from "./compiled-code.ts";
 export { type Crc32, crc32 } from "./crc32.ts";
 export { Decoder, type DecoderOptions } from "./decode.ts";
 export { Decoded } from "./decoded.ts";
