@@ -5,6 +5,8 @@ import { kstateCodec } from "./kstate.mjs";
 import { peers } from "./peers.mjs";
 
 const [name, peer, step, size, rounds] = process.argv.slice(2);
+/** What is slow is measured less often. */
+const [fewest, longestMs] = [3, 2500];
 const set = dataSets[name];
 const count = set.count(Number(size));
 
@@ -53,7 +55,8 @@ async function cell() {
   const cold = step === "save" && !codec.isCeiling ? undefined : measured(calls[step]);
   const warm = [];
   let last;
-  for (let i = 0; i < Number(rounds); i++) {
+  const begin = performance.now();
+  for (let i = 0; i < Number(rounds) && (i < fewest || performance.now() - begin < longestMs); i++) {
     last = undefined;
     const one = measured(calls[step]);
     warm.push(one);

@@ -1,28 +1,33 @@
 // The page docs/performance.md: what stands between the marks is made here, the rest is written by hand.
 import { existsSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { dataSets } from "./data.mjs";
+import { writePlots } from "./plots.mjs";
+import { targetTable } from "./targets.mjs";
 
 const [begin, end] = ["<!-- bench:codec begin -->", "<!-- bench:codec end -->"];
 
+/** The page with the tables of a run; its plots are written beside it. */
 export function pageWith(result, path) {
   const page = existsSync(path) ? readFileSync(path, "utf8") : `# Performance\n\n${begin}\n${end}\n`;
   const [before, rest] = page.split(begin);
-  return `${before}${begin}\n\n${tables(result)}\n${end}${rest.split(end)[1]}`;
+  return `${before}${begin}\n\n${tables(result, writePlots(result, `${dirname(path)}/plots`))}\n${end}${rest.split(end)[1]}`;
 }
 
-function tables(result) {
+function tables(result, plots) {
   const { command, node, machine, rounds, processes, packages, rows, startUp } = result;
   const versions = Object.entries(packages)
     .map(([name, version]) => `${name} ${version}`)
     .join(", ");
-  const head = `Made by \`${command}\` with Node ${node} on ${machine}, shared with other programs. CPU time in milliseconds: the median of ${rounds} warm rounds in the middle one of ${processes} ${processes === 1 ? "process" : "processes"}, and the lowest and highest of all rounds; the first, cold round; wall time. Every result was compared with the original. Peers: ${versions}.`;
+  const head = `Made by \`${command}\` with Node ${node} on ${machine}, shared with other programs. CPU time in milliseconds: the median of up to ${rounds} warm rounds in the middle one of ${processes === 1 ? "1 process" : `up to ${processes} processes`}, and the lowest and highest of all rounds; the first, cold round; wall time. Every result was compared with the original. Peers: ${versions}.`;
+  const links = plots.map(({ file, title }) => `![${title}](plots/${file})`).join("\n\n");
   const parts = Object.entries(dataSets).map(([name, { title }]) =>
     section(
       title,
       rows.filter((row) => row.name === name),
     ),
   );
-  return `${[head, ...parts, startUpTable(startUp)].join("\n\n")}\n`;
+  return `${[head, "### Targets, and what was reached", targetTable(rows), links, ...parts, startUpTable(startUp)].join("\n\n")}\n`;
 }
 
 /** One section of the table. */
