@@ -1,13 +1,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, type TestContext, test } from "node:test";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { compiledModule } from "#src/stream/index.js";
-
-const root = fileURLToPath(new URL("../../../", import.meta.url));
+import { project, writeFiles } from "../support/project.js";
 
 const states = (listLimit: number) => `
 import { defineState, list, ref, Registry, string, u8, u16, u32 } from "kstate";
@@ -52,20 +49,19 @@ interface Result {
 }
 
 /** A project whose compiled module was made for lists of at most `compiledFor`. */
-async function project(t: TestContext, compiledFor: number): Promise<(...args: readonly string[]) => Result> {
-  const directory = mkdtempSync(join(tmpdir(), "kstate-compiled-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
-  mkdirSync(join(directory, "node_modules"));
-  symlinkSync(root, join(directory, "node_modules/kstate"));
-  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
-  write("package.json", '{"type":"module"}');
-  write("compiled-for.js", states(compiledFor));
-  write("states.js", `${states(10)}export { Registry };`);
-  write("program.js", program);
+async function projectOf(
+  t: TestContext,
+  compiledFor: number,
+): Promise<(...args: readonly string[]) => Result> {
+  const directory = project(t, {
+    "compiled-for.js": states(compiledFor),
+    "states.js": `${states(10)}export { Registry };`,
+    "program.js": program,
+  });
   const { description } = (await import(pathToFileURL(join(directory, "compiled-for.js")).href)) as never;
   const made = compiledModule([description]);
   assert.deepEqual([made.units, made.left], [8, []], "save and load of d@2, d@1, d@0 and of extra");
-  write("kstate.compiled.mjs", made.text);
+  writeFiles(directory, { "kstate.compiled.mjs": made.text });
   return (...args) => {
     const flags = args.filter((arg) => arg.startsWith("--"));
     const rest = args.filter((arg) => !arg.startsWith("--"));
@@ -80,7 +76,7 @@ const forbidden = "--disallow-code-generation-from-strings";
 
 describe("where code from strings is forbidden", () => {
   test("the reference serves, with the same bytes and objects", async (t) => {
-    const run = await project(t, 10);
+    const run = await projectOf(t, 10);
     const [reference, compiled] = [run(forbidden), run()];
     assert.deepEqual(reference.use, [0, 4, 0, 2]);
     assert.deepEqual(compiled.use, [4, 0, 2, 0]);
@@ -90,7 +86,7 @@ describe("where code from strings is forbidden", () => {
   });
 
   test("a module that was generated beforehand serves by itself once it is imported", async (t) => {
-    const run = await project(t, 10);
+    const run = await projectOf(t, 10);
     const [beforehand, reference] = [run(forbidden, "import"), run(forbidden)];
     assert.deepEqual(beforehand.use, [4, 0, 2, 0]);
     assert.deepEqual(beforehand.streams, reference.streams);
@@ -98,7 +94,7 @@ describe("where code from strings is forbidden", () => {
   });
 
   test("a module of other descriptions is not used where they differ", async (t) => {
-    const run = await project(t, 11);
+    const run = await projectOf(t, 11);
     const [stale, reference] = [run(forbidden, "import"), run(forbidden)];
     assert.deepEqual(stale.use, [2, 2, 1, 1], "only the subsection is still the same");
     assert.deepEqual(stale.streams, reference.streams);

@@ -1,4 +1,5 @@
 import { check } from "./check.ts";
+import { compile } from "./compile.ts";
 import { lock } from "./lock.ts";
 import type { CliTool } from "./tool.ts";
 
@@ -7,4 +8,5 @@ export { type CliTool, parseToolLine } from "./tool.ts";
 export const tools: Readonly<Record<string, CliTool>> = Object.assign(Object.create(null), {
   lock,
   check,
+  compile,
 } satisfies Record<string, CliTool>);
