@@ -13,6 +13,11 @@ export const contracts = [
     target: "docs/reference/collections-layout.md",
   },
   {
+    title: "The directory of a program's state",
+    source: "src/live/state-directory.ts",
+    target: "docs/reference/state-directory.md",
+  },
+  {
     title: "The image of a suspended service",
     source: "src/carrier/format.ts",
     target: "docs/reference/image-format.md",

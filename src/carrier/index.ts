@@ -1,3 +1,4 @@
+export { descriptorSource } from "./byte-places.ts";
 export type { Carrier, FindOptions, Stored, Waiting } from "./carrier.ts";
 export { daxCarrier, type FileOptions, fileCarrier } from "./file-carrier.ts";
 export { findSuspended, stateFile } from "./find-suspended.ts";

@@ -144,7 +144,10 @@ export interface ErrorDetails {
   NOTHING_SUSPENDED: { readonly carrier: string };
   /** What was suspended is damaged, was cut, or was never finished: `problem` says how, at `offset`. Take another copy. */
   IMAGE_INVALID: { readonly carrier: string; readonly offset: number; readonly problem: string };
-  /** The state was resumed before, so the service has moved on since. Say that it is wanted all the same (`--stale-ok`). */
+  /**
+   * The state was resumed or loaded before, so the service has moved on since. Say that it is wanted all the same:
+   * `--stale-ok`, or without a supervisor `KSTATE_AFTER_CRASH` and `afterCrash`.
+   */
   STALE: { readonly carrier: string; readonly problem: string };
   /** The state could not be kept there or taken from there: `problem` says why and what to do. A service that was to be suspended goes on. */
   CARRIER_FAILED: { readonly carrier: string; readonly problem: string };
@@ -179,6 +182,13 @@ export interface ErrorDetails {
   REQUESTS_BUSY: { readonly timeoutMs: number; readonly requests: readonly string[] };
   /** The old program has connections that the next version has no server for. */
   CONNECTIONS_UNCLAIMED: { readonly connections: number; readonly claimed: number };
+  /**
+   * Another program with that name and directory is running: it has the state. End it, or give this one another name
+   * or `KSTATE_DIR`.
+   */
+  STATE_LOCKED: { readonly name: string; readonly directory: string; readonly pid: number | null };
+  /** A file of the saved state could not be read or written. What was saved before is as it was. */
+  STATE_FILE_FAILED: { readonly path: string; readonly errno: string };
   /** No supervisor runs under that name. Start one with `kstate run --name NAME -- node app.js`. */
   NO_SUPERVISOR: { readonly name: string };
   /** A supervisor of that name runs already. Stop it, or choose another `--name`. */

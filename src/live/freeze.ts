@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import type { StateOf, VersionIds } from "../description/index.ts";
-import { type ErrorRecord, isKstateError, toErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
 import { type Folio, HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 import type { Listeners } from "./listeners.ts";
@@ -8,6 +8,7 @@ import type { LiveCollections } from "./live-collections.ts";
 import type { LiveResources } from "./live-resources.ts";
 import type { Pair } from "./pair.ts";
 import type { QuiesceHooks } from "./quiesce-hooks.ts";
+import { saveInto } from "./save-into.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
 import type { Detached } from "./sockets/detached.ts";
 import type { httpConnectionsState } from "./sockets/records.ts";
@@ -67,7 +68,13 @@ export function freeze(
     parts.resources.workers.park();
     sockets = collectConnections(parts);
     unusedRoom = undefined;
-    saveInto(memory, parts.registry, { ...request, state: "PENDING" });
+    saveInto(memory, parts.registry, request.room, {
+      name: HANDOVER,
+      state: "PENDING",
+      generation: request.generation,
+      versionIds: request.versionIds,
+      dataChecksum: false, // the verdict word vouches for the data
+    });
     const descriptors = sockets.map(descriptorOf);
     pair.sendFrozen(
       descriptors,
@@ -89,39 +96,6 @@ export function freeze(
   if (unusedRoom !== undefined) memory.free(unusedRoom);
   thaw(parts, memory);
   return { verdict: "CANCELLED", error: error ?? silence(request.freezeMs) };
-}
-
-/** Mostly there is less to save, so what a freeze needs is allocated before it. */
-const ROOM_BYTES = 1024 * 1024;
-
-/** Room for a stream; `MEMORY_FULL`. */
-export function allocRoom(memory: PhysicalMemory): Folio {
-  return memory.alloc(ROOM_BYTES);
-}
-
-/** Saves straight into the memory, in a folio that is large enough. A verdict vouches for what is PENDING, and else a checksum. */
-export function saveInto(
-  memory: PhysicalMemory,
-  registry: Registry,
-  {
-    versionIds,
-    generation,
-    room,
-    state,
-  }: Pick<FreezeRequest, "versionIds" | "generation" | "room"> & { readonly state: "PENDING" | "CLEAN" },
-): void {
-  for (let folio = room; ; ) {
-    try {
-      const stream = registry.save({ versionIds, dataChecksum: state === "CLEAN", into: folio.bytes });
-      memory.keepStream(HANDOVER, folio, stream.length, generation, state);
-      memory.preserveInUse();
-      return;
-    } catch (error) {
-      memory.free(folio);
-      if (!isKstateError(error, "STREAM_FULL")) throw error;
-      folio = memory.alloc(Math.max(2 * folio.size, error.detail.needed));
-    }
-  }
 }
 
 function attempt(step: () => void): ErrorRecord | null {

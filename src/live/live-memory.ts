@@ -7,6 +7,7 @@ import {
   type MapOptions,
   type PhysicalMemory,
 } from "../memory/index.ts";
+import type { Checkpoints } from "./checkpoints.ts";
 import type { LiveCollections } from "./live-collections.ts";
 
 /**
@@ -17,11 +18,13 @@ import type { LiveCollections } from "./live-collections.ts";
 export class LiveMemory {
   readonly #memory: () => PhysicalMemory;
   readonly #collections: LiveCollections;
+  readonly #checkpoints: Checkpoints;
 
   /** @internal */
-  constructor(memory: () => PhysicalMemory, collections: LiveCollections) {
+  constructor(memory: () => PhysicalMemory, collections: LiveCollections, checkpoints: Checkpoints) {
     this.#memory = memory;
     this.#collections = collections;
+    this.#checkpoints = checkpoints;
   }
 
   /** A folio of at least `bytes`, all zeros. `MEMORY_FULL` says which limit is in the way. */
@@ -29,9 +32,9 @@ export class LiveMemory {
     return this.#memory().alloc(bytes);
   }
 
-  /** Gives a folio's pages back. `FOLIO_INVALID` when it is not in use. */
+  /** Gives a folio's pages back, after the next checkpoint if the last one has it. `FOLIO_INVALID` when it is not in use. */
   free(folio: Folio): void {
-    this.#memory().free(folio);
+    this.#checkpoints.free(folio);
   }
 
   /** Bytes that can still be allocated, if no limit is in the way. */

@@ -3,8 +3,9 @@ import type { Server } from "node:net";
 import type { Worker } from "node:worker_threads";
 import type { Description } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import { createHeap, PhysicalMemory } from "../memory/index.ts";
+import type { PhysicalMemory } from "../memory/index.ts";
 import { Registry } from "../registry/index.ts";
+import { type CheckpointOptions, Checkpoints } from "./checkpoints.ts";
 import type { Parts } from "./freeze.ts";
 import { Listeners, type ListenOptions } from "./listeners.ts";
 import { LiveCollections } from "./live-collections.ts";
@@ -18,11 +19,10 @@ import { assertDetachable, Detached } from "./sockets/detached.ts";
 import { httpConnectionsState } from "./sockets/records.ts";
 import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
 import { Starters, type StartFunction } from "./starters.ts";
+import { type AfterCrash, StateDirectory } from "./state-directory.ts";
 import { Supervised } from "./supervised.ts";
 import { liveSystem } from "./system.ts";
-
-/** Physical memory of a program without a supervisor; the system gives it pages as they are touched. */
-const UNSUPERVISED_BYTES = 256 * 1024 * 1024;
+import { Unsupervised } from "./unsupervised.ts";
 
 /** A program's part in live updates. Made by {@link joinLiveUpdate}. */
 export class LiveUpdate {
@@ -31,17 +31,17 @@ export class LiveUpdate {
   readonly #collections = new LiveCollections();
   /**
    * The service's physical memory: what is there stays where it is when the next version takes over. Without a
-   * supervisor it is this program's alone.
+   * supervisor it is saved and loaded with the state.
    */
-  readonly memory = new LiveMemory(() => this.#physicalMemory(), this.#collections);
+  readonly memory: LiveMemory;
   readonly #parts: Parts;
-  readonly #supervised: Supervised | undefined;
-  #heap: PhysicalMemory | undefined;
-  #unsupervisedPhase: "booting" | "serving" = "booting";
+  readonly #checkpoints: Checkpoints;
+  readonly #program: Supervised | Unsupervised;
 
   /** @internal */
-  constructor({ name, allow = [] }: JoinOptions, environment: LiveEnvironment | undefined) {
-    this.name = environment?.name ?? name;
+  constructor(options: JoinOptions, environment: LiveEnvironment | undefined, directory?: StateDirectory) {
+    const { allow = [] } = options;
+    this.name = environment?.name ?? options.name;
     const detached = new Detached();
     this.#parts = {
       registry: new Registry({ folioAt: (address) => this.#folioAt(address) }),
@@ -55,12 +55,20 @@ export class LiveUpdate {
       collections: this.#collections,
     };
     this.#parts.registry.register(httpConnectionsState, this.#parts.httpRecords);
-    if (environment !== undefined) this.#supervised = new Supervised(environment, this.#parts, liveSystem);
+    const memory = (): PhysicalMemory => this.#program.memory;
+    this.#checkpoints = new Checkpoints(this.#parts, memory, options.checkpoint, () => {
+      if (this.#program instanceof Unsupervised) this.#program.writeCheckpoint();
+    });
+    this.memory = new LiveMemory(memory, this.#collections, this.#checkpoints);
+    this.#program =
+      environment === undefined
+        ? new Unsupervised(this.#parts, directory, afterCrash(options))
+        : new Supervised(environment, this.#parts, this.#checkpoints, liveSystem);
   }
 
-  /** Whether a supervisor (`kstate run`) runs the program; without one it just serves. */
+  /** Whether a supervisor (`kstate run`) runs the program. */
   get supervised(): boolean {
-    return this.#supervised !== undefined;
+    return this.#program instanceof Supervised;
   }
 
   /**
@@ -165,26 +173,17 @@ export class LiveUpdate {
    */
   async ready(): Promise<void> {
     this.#assertBooting("ready");
-    if (this.#supervised !== undefined) return this.#supervised.ready();
-    this.#unsupervisedPhase = "serving";
-    this.#parts.starters.start({ from: "boot" });
-    await this.#parts.listeners.open(new Map());
-  }
-
-  #physicalMemory(): PhysicalMemory {
-    if (this.#supervised !== undefined) return this.#supervised.memory;
-    this.#heap ??= PhysicalMemory.create(createHeap(UNSUPERVISED_BYTES));
-    return this.#heap;
+    if (this.#program instanceof Supervised) return this.#program.ready();
+    return this.#program.ready(this.#checkpoints);
   }
 
   /** Address 0 stands for no folio: nothing is ever allocated there. */
   #folioAt(address: bigint): { readonly address: bigint } {
-    if (address === 0n || this.#supervised === undefined) return { address };
-    return this.#supervised.memory.claim(Number(address));
+    return address === 0n ? { address } : this.#program.memory.claim(Number(address));
   }
 
   #assertBooting(call: string): void {
-    const phase = this.#supervised?.phase ?? this.#unsupervisedPhase;
+    const { phase } = this.#program;
     if (phase === "booting") return;
     throw new KstateError(
       "NOT_ALLOWED_NOW",
@@ -202,12 +201,35 @@ export interface JoinOptions {
    * version 24 on; `"worker"` stands for all without one) that may go on during an update. None unless given.
    */
   readonly allow?: readonly string[];
+  /**
+   * How often the state is saved while the program serves, so that it is started again with it after a crash. Not at
+   * all unless given. Saving holds the event loop up for some 50 ns for each object.
+   */
+  readonly checkpoint?: CheckpointOptions;
+  /**
+   * Whether a program without a supervisor saves its state at its end and loads it when it starts again. True unless
+   * given.
+   */
+  readonly persist?: boolean;
+  /** Without a supervisor: the directory in place of `$KSTATE_DIR` or `./.kstate`; a directory NAME is made in it. */
+  readonly directory?: string;
+  /**
+   * Without a supervisor: what to do when the last run ended without saving and left no checkpoint. `"refuse"` (with
+   * `STALE`) unless given here or in `KSTATE_AFTER_CRASH`; `"boot"` begins empty, `"reload"` loads the old state again.
+   */
+  readonly afterCrash?: AfterCrash;
+}
+
+function afterCrash(options: JoinOptions): AfterCrash {
+  const chosen: string = options.afterCrash ?? (process.env.KSTATE_AFTER_CRASH || "refuse");
+  if (chosen === "refuse" || chosen === "boot" || chosen === "reload") return chosen;
+  throw new RangeError(`afterCrash has to be refuse, boot or reload, not ${chosen}`);
 }
 
 /**
  * Joins live updates, once per program. Under `kstate run` the program can be replaced by its next version;
- * started by itself it serves all the same. Errors: `ALREADY_JOINED`, `CLUSTER_UNSUPPORTED`, `PLATFORM_UNSUPPORTED`
- * (supervised only).
+ * started by itself it loads the state that was saved at its last end. Errors: `ALREADY_JOINED`,
+ * `CLUSTER_UNSUPPORTED`; supervised `PLATFORM_UNSUPPORTED`; by itself `STATE_LOCKED`, `STALE`, `STATE_FILE_FAILED`, `IMAGE_INVALID`, `NAME_INVALID`.
  */
 export async function joinLiveUpdate(options: JoinOptions): Promise<LiveUpdate> {
   assertNoCluster();
@@ -222,5 +244,8 @@ export async function joinLiveUpdate(options: JoinOptions): Promise<LiveUpdate> 
   Object.defineProperty(globalThis, key, { value: true });
   const text = process.env[ENVIRONMENT_VARIABLE];
   delete process.env[ENVIRONMENT_VARIABLE]; // the programs that this one starts are not supervised
-  return new LiveUpdate(options, text === undefined ? undefined : (JSON.parse(text) as LiveEnvironment));
+  if (text !== undefined) return new LiveUpdate(options, JSON.parse(text) as LiveEnvironment);
+  const directory =
+    options.persist === false ? undefined : await StateDirectory.open(options.name, options.directory);
+  return new LiveUpdate(options, undefined, directory);
 }

@@ -67,6 +67,9 @@
  * that was told, and O, go on to their verdict without S. S' dials both, which answer when they are through, and
  * then tries CANCELLED itself: on COMMITTED N is the program, otherwise O is, is sent `cancel`, and N is ended.
  *
+ * A program that crashed is started again as a first program, in the memory as the crash left it: it drops a stream
+ * `handover`, whatever the superblock says, loads the stream `checkpoint` if there is one, and serves.
+ *
  * `hello` carries the range of protocol versions that the program speaks; without a common one the supervisor
  * ends it. A new message, or a new required member of one, makes a new protocol version.
  */

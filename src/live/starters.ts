@@ -1,8 +1,12 @@
 import { KstateError } from "../error/index.ts";
 
-/** Why a program's activities begin: its first boot, after taking over, or again after an update was cancelled. */
+/**
+ * Why a program's activities begin: `boot` without any state from before, `restore` with the state that the program
+ * before it handed over or saved at its end, `recover` with the last checkpoint of one that crashed, `thaw` again after
+ * an update was cancelled.
+ */
 export interface StartContext {
-  readonly from: "boot" | "restore" | "thaw";
+  readonly from: "boot" | "restore" | "recover" | "thaw";
 }
 
 /** Begins timers, intervals, subscriptions; what it returns ends them when the program freezes. Synchronous. */

@@ -8,8 +8,9 @@ import {
   PhysicalMemory,
   setCloseOnExec,
 } from "../memory/index.ts";
+import { type Checkpoints, loadCheckpoint } from "./checkpoints.ts";
 import { ControlLink } from "./control-link.ts";
-import { allocRoom, freeze, type Parts } from "./freeze.ts";
+import { freeze, type Parts } from "./freeze.ts";
 import { linger, staying } from "./linger.ts";
 import {
   type ProgramEffect,
@@ -29,6 +30,7 @@ import {
   type ToProgram,
 } from "./protocol.ts";
 import { Quiesce } from "./quiesce.ts";
+import { allocRoom } from "./save-into.ts";
 import { WebSockets } from "./sockets/web-sockets.ts";
 import type { StartContext } from "./starters.ts";
 import { resume, type SuspendRequest, suspend } from "./suspend.ts";
@@ -52,6 +54,7 @@ export class Supervised {
   readonly #parts: Parts;
   readonly #system: LiveSystem;
   readonly #environment: LiveEnvironment;
+  readonly #checkpoints: Checkpoints;
   readonly #memory: PhysicalMemory;
   readonly #control: ControlLink;
   readonly #descriptors: Map<string, number>;
@@ -69,8 +72,9 @@ export class Supervised {
   #quiescing: { readonly quiesce: Quiesce; readonly effect: Quiescing } | undefined;
   #serving: { resolve(): void; reject(error: unknown): void } | undefined;
 
-  constructor(environment: LiveEnvironment, parts: Parts, system: LiveSystem) {
+  constructor(environment: LiveEnvironment, parts: Parts, checkpoints: Checkpoints, system: LiveSystem) {
     this.#environment = environment;
+    this.#checkpoints = checkpoints;
     this.#parts = parts;
     this.#system = system;
     const { memory, channel, pair, control, listeners, role } = environment;
@@ -181,9 +185,7 @@ export class Supervised {
         this.#abandoned = effect.error;
         return this.#serving?.reject(fromErrorRecord(effect.error));
       case "serve":
-        return this.#isSuspended
-          ? this.#resume()
-          : this.#beginServing("boot", () => ({ figures: this.#forgetLost() }));
+        return this.#isSuspended ? this.#resume() : this.#serve();
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
@@ -193,6 +195,7 @@ export class Supervised {
       case "freeze":
         return this.#freeze();
       case "unquiesce":
+        this.#checkpoints.held = false;
         this.#quiescing?.quiesce.cancel();
         this.#quiescing = undefined;
         return this.#forgetSuccessor();
@@ -285,6 +288,16 @@ export class Supervised {
     );
   }
 
+  /** As the first program, which may come after one that has crashed. */
+  #serve(): void {
+    try {
+      const from = loadCheckpoint(this.#parts, this.#memory) ? "recover" : "boot";
+      this.#beginServing(from, () => ({ figures: this.#forgetLost() }));
+    } catch (error) {
+      this.#serving?.reject(error);
+    }
+  }
+
   /** Node's HTTP server keeps its list of connections from the moment it listens: connections come after that. */
   #beginServing(
     from: StartContext["from"],
@@ -295,6 +308,7 @@ export class Supervised {
       this.#parts.starters.start({ from });
       this.#control.send({ type: "serving", ...figures });
       this.#serving?.resolve();
+      setImmediate(() => this.#checkpoints.begin()); // after the clients that waited
     };
     this.#open().then(serve).catch(this.#serving?.reject);
   }
@@ -325,6 +339,7 @@ export class Supervised {
         return this.#step({ type: "busy", error: toErrorRecord(error) });
       }
     }
+    this.#checkpoints.held = true;
     const { listeners, moving, quiesceHooks: hooks } = this.#parts;
     const quiesce = new Quiesce({ servers: listeners.servers, moving, hooks }, effect.quiesceMs, {
       holding: () => {
@@ -360,6 +375,7 @@ export class Supervised {
     const result = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
     this.#state = programAfter("freeze", result.verdict);
     if (result.verdict === "COMMITTED") return this.#leave(result.left);
+    this.#checkpoints.held = false;
     this.#forgetSuccessor();
     this.#control.send({ type: "thawed", error: result.error });
   }

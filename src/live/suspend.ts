@@ -1,8 +1,9 @@
 import type { VersionIds } from "../description/index.ts";
 import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
 import { HANDOVER, type PhysicalMemory, POLL } from "../memory/index.ts";
-import { allocRoom, collectConnections, type Parts, saveInto, thaw } from "./freeze.ts";
+import { collectConnections, type Parts, thaw } from "./freeze.ts";
 import type { ResumeFigures, SuspendFigures } from "./protocol.ts";
+import { allocRoom, saveInto } from "./save-into.ts";
 import type { LiveSystem } from "./system.ts";
 
 export interface SuspendRequest {
@@ -58,7 +59,13 @@ export function leaveClean(
   const connections = collectConnections(parts).length;
   for (const moving of parts.moving) moving.forget();
   parts.httpRecords.listeners = [];
-  saveInto(memory, parts.registry, { versionIds, generation, room: allocRoom(memory), state: "CLEAN" });
+  saveInto(memory, parts.registry, allocRoom(memory), {
+    name: HANDOVER,
+    state: "CLEAN",
+    generation,
+    versionIds,
+    dataChecksum: true,
+  });
   const { folios } = memory.preserved();
   return { streamBytes: memory.stream(HANDOVER)!.bytes.length, folios: folios.length, connections };
 }

@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
-import { HANDOVER, type PhysicalMemory } from "../memory/index.ts";
+import { CHECKPOINT, HANDOVER, type PhysicalMemory } from "../memory/index.ts";
 import type { Parts } from "./freeze.ts";
 import type { Pair } from "./pair.ts";
 import type { HandoverFigures } from "./protocol.ts";
@@ -44,7 +44,7 @@ export function takeOver(
       const httpConnections = beginHttp(parts, sockets);
       for (const connections of parts.moving) connections.begin();
       const nowNs = system.nowNs();
-      memory.settle();
+      memory.settle(CHECKPOINT); // until this program makes one: it may crash at once
       // What is carried for a later version may have folios that only that version knows.
       const freedFolios = carried.length > 0 ? 0 : memory.freeUnclaimed(({ owner }) => owner !== "").length;
       return {

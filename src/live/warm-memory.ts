@@ -1,4 +1,4 @@
-import { createMemfd, HANDOVER, PAGE_SIZE, PhysicalMemory } from "../memory/index.ts";
+import { CHECKPOINT, createMemfd, HANDOVER, PAGE_SIZE, PhysicalMemory } from "../memory/index.ts";
 
 const CAPACITY = 1024 * 1024;
 
@@ -9,15 +9,17 @@ export function warmMemory(): () => void {
   return () => {
     generation += 1;
     memory.verdicts.open(generation);
-    memory.keepStream(HANDOVER, memory.alloc(PAGE_SIZE), PAGE_SIZE, generation, "PENDING");
-    memory.preserveInUse();
+    memory.keepStream(HANDOVER, memory.alloc(PAGE_SIZE), PAGE_SIZE, generation, {
+      state: "PENDING",
+      preserveInUse: true,
+    });
     memory.superblock();
     memory.stream(HANDOVER);
     memory.verdicts.decide(generation, "COMMITTED");
     memory.fence();
     memory.unfence();
     memory.own();
-    memory.settle();
+    memory.settle(CHECKPOINT);
     memory.freeUnclaimed();
   };
 }

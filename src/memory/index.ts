@@ -23,6 +23,7 @@ export {
   IPPROTO_IPV6,
   LUO,
   listenSocket,
+  lockFile,
   luoRequest,
   luoRequestName,
   MAX_DESCRIPTORS,
@@ -46,7 +47,7 @@ export {
 export { createMemfd, openDescriptor, openFile } from "./file-back-end.ts";
 export { Folio } from "./folio.ts";
 export { createHeap } from "./heap-back-end.ts";
-export { HANDOVER, type MemoryState, PAGE_SIZE, type Verdict } from "./layout.ts";
+export { CHECKPOINT, HANDOVER, type MemoryState, PAGE_SIZE, type Verdict } from "./layout.ts";
 export { PhysicalMemory } from "./physical-memory.ts";
 export type { Superblock } from "./superblock.ts";
 export type { FolioRecord, StreamRecord, Table } from "./table.ts";

@@ -17,7 +17,7 @@
  * 24  u64  sequence, one more with every write
  * ```
  * State: 1 RUNNING (a program owns the memory), 2 PENDING (frozen, the stream named `handover` is valid),
- * 3 CLEAN (suspended, the same).
+ * 3 CLEAN (suspended, the same). The stream named `checkpoint` is what a program that crashed is started again from.
  *
  * Table, in folios of its own: all that is preserved. Everything else is free.
  * ```
@@ -58,6 +58,9 @@ export const WINDOW_BYTES = PAGE_SIZE * 2 ** MAX_ORDER;
 
 /** The stream of a hand-over from one program to the next. */
 export const HANDOVER = "handover";
+
+/** The stream that a program is started again from after a crash. */
+export const CHECKPOINT = "checkpoint";
 
 /** How the owner of every folio of an in-place collection begins. */
 export const COLLECTION_OWNER = "collection:";

@@ -35,6 +35,13 @@ interface ReadTable {
   readonly folioAt: (address: number) => FolioRecord | undefined;
 }
 
+export interface KeepOptions {
+  /** RUNNING unless given. */
+  readonly state?: MemoryState;
+  /** False unless given. */
+  readonly preserveInUse?: boolean;
+}
+
 /**
  * The one memory object of a service, in which everything lives that outlasts a program: folios, named streams, and
  * the table of what is preserved. One program at a time owns it; its layout and the order of all writes are the
@@ -168,6 +175,11 @@ export class PhysicalMemory {
     return readSuperblock(this.#header);
   }
 
+  /** Whether the folio at an address is preserved already. */
+  isPreserved(address: number): boolean {
+    return this.#readTable().folioAt(address) !== undefined;
+  }
+
   /** Bytes that can still be allocated, if no limit is in the way. */
   get freeBytes(): number {
     return this.#owned().freePages * PAGE_SIZE;
@@ -199,15 +211,10 @@ export class PhysicalMemory {
     const { capacity, tableAddress, tableLength } = this.superblock();
     const table = this.preserved();
     const buddy = new Buddy(HEADER_PAGES, capacity / PAGE_SIZE);
-    const take = ({ address, order }: { address: number; order: number }): void => {
-      if (address % PAGE_SIZE !== 0 || order > MAX_ORDER || !buddy.take(address / PAGE_SIZE, order)) {
-        throw invalid(`two things are preserved at 0x${address.toString(16)}`);
-      }
-    };
-    for (const record of [...table.streams, ...table.folios]) take(record);
+    for (const { address, order } of [...table.streams, ...table.folios]) takeExactly(buddy, address, order);
     if (tableLength > 0) {
       const order = orderFor(Math.ceil(tableLength / PAGE_SIZE));
-      take({ address: tableAddress, order });
+      takeExactly(buddy, tableAddress, order);
       this.#tableFolio = this.#folio(tableAddress, order);
     }
     for (const window of this.#windows) window.allowWrites();
@@ -350,27 +357,16 @@ export class PhysicalMemory {
   }
 
   /**
-   * Preserves every folio that is in use, and those of the program before that nobody has claimed or freed; all keep
-   * their owners.
-   */
-  preserveInUse(): void {
-    const before = new Map(this.#table.folios.map((record) => [record.address, record]));
-    for (const [address, { order }] of this.#folios) {
-      if (!before.has(address)) before.set(address, { address, order, owner: "" });
-    }
-    this.#commit({ ...this.#table, folios: [...before.values()] }, this.superblock());
-  }
-
-  /**
    * Makes the first `length` bytes of a folio the stream `name`, in the place of an earlier one of that name. The
-   * folio belongs to the stream then.
+   * folio belongs to the stream then. `preserveInUse` also preserves, in the same step, every folio that is in use,
+   * beside those of the program before that nobody has claimed or freed; all keep their owners.
    */
   keepStream(
     name: string,
     folio: Folio,
     length: number,
     generation: number,
-    state: MemoryState = "RUNNING",
+    { state = "RUNNING", preserveInUse = false }: KeepOptions = {},
   ): void {
     const record: StreamRecord = {
       name,
@@ -379,11 +375,31 @@ export class PhysicalMemory {
       length,
       generation,
     };
+    this.#folios.delete(record.address);
     const before = this.#table.streams.find((stream) => stream.name === name);
     const streams = [...this.#table.streams.filter((stream) => stream !== before), record];
-    this.#commit({ ...this.#table, streams }, { state, generation });
-    this.#folios.delete(record.address);
+    const folios = preserveInUse ? this.#foliosInUse() : this.#table.folios;
+    const others = folios.filter(({ address }) => address !== record.address);
+    try {
+      this.#commit({ streams, folios: others }, { state, generation });
+    } catch (error) {
+      this.#folios.set(record.address, folio);
+      throw error;
+    }
     if (before !== undefined) this.#release(before);
+  }
+
+  /** Preserves every folio that is in use, beside those of the program before that nobody has claimed or freed. */
+  preserveInUse(): void {
+    this.#commit({ ...this.#table, folios: this.#foliosInUse() }, this.superblock());
+  }
+
+  #foliosInUse(): FolioRecord[] {
+    const records = new Map(this.#table.folios.map((record) => [record.address, record]));
+    for (const [address, { order }] of this.#folios) {
+      if (!records.has(address)) records.set(address, { address, order, owner: "" });
+    }
+    return [...records.values()];
   }
 
   /** The bytes of a stream; undefined when there is none of that name. They are valid until it is dropped. */
@@ -402,14 +418,21 @@ export class PhysicalMemory {
     this.#release(record);
   }
 
-  /** After a commit or a cancel: RUNNING, and no stream that could be taken for a new one. */
-  settle(): void {
+  /**
+   * After a commit or a cancel: RUNNING, and no stream that could be taken for a new one. After a commit the bytes of
+   * the handover can stay, as the stream `keepAs`.
+   */
+  settle(keepAs?: string): void {
     const { state, generation } = this.superblock();
     const handover = this.#table.streams.find(({ name }) => name === HANDOVER);
     if (state === "RUNNING" && handover === undefined) return;
-    const streams = this.#table.streams.filter((stream) => stream !== handover);
+    const isKept = keepAs !== undefined && handover !== undefined;
+    const left = (stream: StreamRecord): boolean => stream === handover || (isKept && stream.name === keepAs);
+    const streams = this.#table.streams.filter((stream) => !left(stream));
+    if (isKept) streams.push({ ...handover, name: keepAs });
+    const gone = this.#table.streams.filter((stream) => left(stream) && !(isKept && stream === handover));
     this.#commit({ ...this.#table, streams }, { state: "RUNNING", generation });
-    if (handover !== undefined) this.#release(handover);
+    for (const stream of gone) this.#release(stream);
   }
 
   /** Data first, then the new table, then the superblock that names it; the old table's pages only after that. */
@@ -478,6 +501,12 @@ export class PhysicalMemory {
 
 function pagesOf(bytes: number): number {
   return Math.ceil(bytes / PAGE_SIZE) * PAGE_SIZE;
+}
+
+function takeExactly(buddy: Buddy, address: number, order: number): void {
+  if (address % PAGE_SIZE !== 0 || order > MAX_ORDER || !buddy.take(address / PAGE_SIZE, order)) {
+    throw invalid(`two things are preserved at 0x${address.toString(16)}`);
+  }
 }
 
 function isCollection({ owner }: FolioRecord): boolean {

@@ -12,7 +12,7 @@ export function suspendedMemory(generation = 3, capacity = 32 * 1024 * 1024): Ph
   memory.alloc(1024 * 1024).bytes.fill(1); // nobody keeps it
   const stream = memory.alloc(5000);
   stream.bytes.fill(0x5a, 0, 5000);
-  memory.keepStream(HANDOVER, stream, 5000, generation, "CLEAN");
+  memory.keepStream(HANDOVER, stream, 5000, generation, { state: "CLEAN" });
   return memory;
 }
 

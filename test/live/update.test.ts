@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
+import { readdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
+import { CHECKPOINT, HANDOVER, openFile, PhysicalMemory } from "#src/memory/index.js";
 import { Service } from "../support/service.js";
 
 test("the next version takes over state, the keep-alive connection and the port", async (t) => {
@@ -163,3 +166,22 @@ test("a listener that the next version does not use is closed, and bound again b
   assert.equal((await service.kstate("rollback")).status, 0);
   assert.equal((await listeners()).length, 1);
 });
+
+test("what was handed over is a checkpoint until the next version makes its own", async (t) => {
+  const service = await Service.start(t, "counter");
+  await service.get("/add?amount=41");
+  assert.equal((await service.update()).status, 0);
+  const { pid } = (await service.get("/")).body;
+  const memory = PhysicalMemory.attach(openFile(memoryOf(Number(pid)), 0, { persist: false }));
+  assert.equal(memory.stream(HANDOVER), undefined);
+  assert.ok(memory.stream(CHECKPOINT)!.bytes.length > 100);
+});
+
+/** The shared memory of a program, as a file. */
+function memoryOf(pid: number): string {
+  const descriptors = `/proc/${pid}/fd`;
+  const found = readdirSync(descriptors).find((fd) =>
+    /memfd:kstate/.test(readlinkSync(join(descriptors, fd))),
+  );
+  return join(descriptors, found!);
+}

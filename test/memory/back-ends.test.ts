@@ -133,7 +133,7 @@ for (const { name, make, share: shareWith } of subjects) {
     ]);
     const stream = old.alloc(10);
     stream.bytes.set(text("state"));
-    old.keepStream(HANDOVER, stream, 5, 7, "PENDING");
+    old.keepStream(HANDOVER, stream, 5, 7, { state: "PENDING" });
 
     const next = PhysicalMemory.attach(shareWith(backEnd));
     assert.equal(next.superblock().state, "PENDING");

@@ -4,9 +4,9 @@
  *
  * Struct layouts are those of 64-bit little-endian Linux (glibc and musl agree on them).
  */
+import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import koffi from "koffi";
 import { KstateError } from "../../error/index.ts";
 
 const MFD_CLOEXEC = 1;
@@ -55,6 +55,7 @@ const prototypes = {
   msync: "int msync(void *address, size_t length, int flags)",
   syscall:
     "int64_t syscall(int64_t number, int64_t fd, const char *path, int64_t flags, int64_t mask, void *buffer)",
+  flock: "int flock(int fd, int operation)",
   mmap: "void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)",
   socketpair: "int socketpair(int domain, int type, int protocol, void *pair)",
   socket: "int socket(int domain, int type, int protocol)",
@@ -74,21 +75,32 @@ const prototypes = {
 type CallName = keyof typeof prototypes;
 type Call = (...args: unknown[]) => number | bigint;
 
-const calls = lazy((): Record<CallName, Call> => {
-  if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch)) {
-    throw new KstateError(
-      "PLATFORM_UNSUPPORTED",
-      `live update needs Linux on x64 or arm64; this is ${process.platform} on ${process.arch}`,
-      {
-        platform: process.platform,
-        arch: process.arch,
-      },
-    );
+/** Loaded on first use: everything that needs no call works where there is no prebuilt koffi. */
+const native = lazy((): typeof import("koffi") => {
+  if (process.platform !== "linux" || !["x64", "arm64"].includes(process.arch)) throw unsupported();
+  try {
+    return createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  } catch (cause) {
+    throw unsupported(cause);
   }
-  const library = koffi.load(null); // node itself: its C library is already there, whichever it is
+});
+
+const calls = lazy((): Record<CallName, Call> => {
+  const library = native().load(null); // node itself: its C library is already there, whichever it is
   const functions = Object.entries(prototypes).map(([name, prototype]) => [name, library.func(prototype)]);
   return Object.fromEntries(functions) as Record<CallName, Call>;
 });
+
+function unsupported(cause?: unknown): KstateError {
+  const { platform, arch } = process;
+  const why = cause === undefined ? "" : `, and koffi could not be loaded: ${(cause as Error).message}`;
+  return new KstateError(
+    "PLATFORM_UNSUPPORTED",
+    `live update needs Linux on x64 or arm64; this is ${platform} on ${arch}${why}`,
+    { platform, arch },
+    { cause },
+  );
+}
 
 /** Calls a function of the C library; a result of -1 throws `SYSTEM_CALL`. */
 function call(name: CallName, ...args: unknown[]): number {
@@ -98,7 +110,7 @@ function call(name: CallName, ...args: unknown[]): number {
 }
 
 function systemCallError(name: CallName): KstateError {
-  const errno = koffi.errno();
+  const errno = native().errno();
   const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "unknown error"];
   return new KstateError("SYSTEM_CALL", `${name} failed: ${text} (${code})`, { call: name, errno: code });
 }
@@ -151,7 +163,7 @@ export function mapFile(
 ): MappedRange {
   const protection = writable ? PROT_READ_WRITE : PROT_READ;
   const address = map(null, lengthBytes, protection, sharingFlags[sharing], fd, offset);
-  return { address, buffer: koffi.view(address, lengthBytes) };
+  return { address, buffer: native().view(address, lengthBytes) };
 }
 
 /** Whether a file is mapped straight from its medium (`STATX_ATTR_DAX`, Linux 5.8). */
@@ -236,6 +248,15 @@ export function luoRequest(session: number, request: number, token = 0, fd = 0):
   return found;
 }
 
+const LOCK_EXCLUSIVE_NOW = 2 | 4;
+
+/** Locks an open file for this process alone, as long as it lives; false when another one has it. */
+export function lockFile(fd: number): boolean {
+  if (Number(calls().flock(fd, LOCK_EXCLUSIVE_NOW)) === 0) return true;
+  if (native().errno() === constants.errno.EWOULDBLOCK) return false;
+  throw systemCallError("flock");
+}
+
 /** A duplicate of a descriptor, close-on-exec. */
 export function duplicate(fd: number): number {
   return call("fcntl", fd, F_DUPFD_CLOEXEC, 3);
@@ -316,7 +337,7 @@ export function openProcess(pid: number): number {
 /** Sends a signal to the process of {@link openProcess}; false when it has ended. */
 export function signalProcess(fd: number, signal: number): boolean {
   if (Number(calls().pidfd(SYS.pidfdSendSignal, fd, signal, 0, 0)) === 0) return true;
-  if (koffi.errno() === constants.errno.ESRCH) return false;
+  if (native().errno() === constants.errno.ESRCH) return false;
   throw systemCallError("pidfd");
 }
 
@@ -336,7 +357,7 @@ export function poll(descriptors: readonly { fd: number; events: number }[], tim
   const count = Number(
     calls().poll(new Uint8Array(entries.buffer), descriptors.length, Math.max(0, Math.ceil(timeoutMs))),
   );
-  if (count === -1 && koffi.errno() !== constants.errno.EINTR) throw systemCallError("poll");
+  if (count === -1 && native().errno() !== constants.errno.EINTR) throw systemCallError("poll");
   return descriptors.map((_, index) => (count > 0 ? entries.getInt16(8 * index + 6, true) : 0));
 }
 
@@ -359,7 +380,7 @@ const scratch = lazy(() => {
   const payload = 4096;
   const size = payload + MAX_MESSAGE_BYTES;
   const address = map(null, size, PROT_READ_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  const buffer = koffi.view(address, size);
+  const buffer = native().view(address, size);
   const view = new DataView(buffer);
   view.setBigUint64(16, address + BigInt(iovec), true);
   view.setBigUint64(24, 1n, true);
@@ -397,7 +418,7 @@ export function sendMessage(
   }
   if (Number(calls().sendmsg(fd, address, MSG_DONTWAIT | MSG_NOSIGNAL)) >= 0) return "sent";
   const { EAGAIN, ENOBUFS, EPIPE, ECONNRESET } = constants.errno;
-  const errno = koffi.errno();
+  const errno = native().errno();
   if (errno === EAGAIN || errno === ENOBUFS) return "full";
   if (errno === EPIPE || errno === ECONNRESET) return "closed";
   throw systemCallError("sendmsg");
@@ -415,7 +436,7 @@ export function receiveMessage(fd: number): ReceivedMessage | "empty" | "closed"
   header(MAX_MESSAGE_BYTES, CONTROL_HEADER + 4 * (MAX_DESCRIPTORS + 1));
   const received = Number(calls().recvmsg(fd, address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
   if (received === -1) {
-    const errno = koffi.errno();
+    const errno = native().errno();
     if (errno === constants.errno.EAGAIN || errno === constants.errno.EINTR) return "empty";
     if (errno === constants.errno.ECONNRESET) return "closed";
     throw systemCallError("recvmsg");
