@@ -34,6 +34,12 @@ function start() {
   return run("arena", ["build/examples/arena/main.js", ...args]) ? 0 : 1;
 }
 
+/** Builds, then runs an example against the product as it is built. */
+function example([name, ...rest]) {
+  if (!build()) return 1;
+  return run(name, [`build/examples/${name}/main.js`, ...rest.filter((arg) => arg !== "--")]) ? 0 : 1;
+}
+
 /** Builds, then runs a benchmark that measures the product as it is built. */
 function bench([name, ...rest]) {
   if (!build()) return 1;
@@ -105,10 +111,13 @@ switch (command) {
   case "bench":
     process.exitCode = bench(args);
     break;
+  case "example":
+    process.exitCode = example(args);
+    break;
   case "build":
     process.exitCode = build() ? 0 : 1;
     break;
   default:
-    console.error("usage: node scripts/run.mjs start | test [FILTER…] | build | bench NAME");
+    console.error("usage: node scripts/run.mjs start | test [FILTER…] | build | bench NAME | example NAME");
     process.exitCode = 2;
 }

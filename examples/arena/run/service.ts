@@ -7,7 +7,6 @@ import { fileURLToPath } from "node:url";
 
 /** The command line program of the installed package. */
 const kstate = fileURLToPath(new URL("dist/cli/main.js", import.meta.resolve("kstate/package.json")));
-const name = "arena";
 
 export interface CommandResult {
   readonly exitCode: number;
@@ -15,24 +14,34 @@ export interface CommandResult {
   readonly errors: string;
 }
 
-/** The arena under `kstate run`, in a runtime directory of its own. */
+/** An example under `kstate run`, in a runtime directory of its own. */
 export class Service {
+  readonly #name: string;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #logFile: string;
   readonly #supervisor: ChildProcess;
 
   /** Starts it; the output of the programs goes to a file in `directory`. */
-  constructor(directory: string, program: string) {
+  constructor(
+    directory: string,
+    program: string,
+    { name = "arena", options = [] }: { readonly name?: string; readonly options?: readonly string[] } = {},
+  ) {
+    this.#name = name;
     this.#environment = { ...process.env, KSTATE_RUNTIME_DIR: directory };
-    this.#logFile = join(directory, "arena.log");
+    this.#logFile = join(directory, `${name}.log`);
     const log = openSync(this.#logFile, "a");
-    const command = [kstate, "run", "--name", name, "--", process.execPath, program];
+    const command = [kstate, "run", "--name", name, ...options, "--", process.execPath, program];
     this.#supervisor = spawn(process.execPath, command, {
       env: this.#environment,
       stdio: ["ignore", log, log],
       detached: true, // Ctrl-C is for the runner, which ends the service in order
     });
     closeSync(log);
+  }
+
+  get supervisorPid(): number {
+    return this.#supervisor.pid!;
   }
 
   get #ended(): boolean {
@@ -53,9 +62,9 @@ export class Service {
     }
   }
 
-  /** Runs `kstate COMMAND --name arena …`. */
+  /** Runs `kstate COMMAND --name …`. */
   async command(command: string, args: readonly string[] = []): Promise<CommandResult> {
-    const child = spawn(process.execPath, [kstate, command, "--name", name, ...args], {
+    const child = spawn(process.execPath, [kstate, command, "--name", this.#name, ...args], {
       env: this.#environment,
     });
     const [output, errors, [exitCode]] = await Promise.all([
