@@ -41,17 +41,17 @@ export class Applier {
   readonly kept: KeptCounts = new Map();
   /** Gives the folio of an address. */
   readonly folioAt: (address: bigint) => unknown;
+  readonly isTrial: boolean;
   /** Lists whose first objects are claimed without being in the set, by generated code. */
   readonly marked: { readonly list: readonly unknown[]; count: number }[] = [];
   readonly #claimed = new Set<object>();
-  readonly #isTrial: boolean;
   readonly #tried: Decoded[] = [];
   #waiting: { readonly decoded: Decoded; readonly isNew: boolean }[] = [];
   #isDraining = false;
   #description: Description | undefined;
 
   constructor({ folioAt, isTrial = false }: ApplierOptions) {
-    this.#isTrial = isTrial;
+    this.isTrial = isTrial;
     this.folioAt = folioAt;
   }
 
@@ -79,7 +79,7 @@ export class Applier {
   }
 
   #create(decoded: Decoded): object {
-    if (!this.#isTrial) return decoded.description.hooks.create?.() ?? {};
+    if (!this.isTrial) return decoded.description.hooks.create?.() ?? {};
     this.#tried.push(decoded);
     return {};
   }
@@ -89,7 +89,7 @@ export class Applier {
     const { description, versionId, carried } = decoded;
     this.#description = description;
     const { preLoad, postLoad } = description.hooks;
-    if (!this.#isTrial) preLoad?.(object);
+    if (!this.isTrial) preLoad?.(object);
     if (decoded.compiled !== undefined) decoded.compiled.fill(object, isNew, this);
     else this.#fields(description.fields, decoded.values, object as Members, isNew);
     description.subsections.forEach((subsection, i) => {
@@ -121,7 +121,7 @@ export class Applier {
         if (value !== absent && field.load !== undefined) this.#handOver(field, field.load, value, object);
       } else if (value === absent) this.#absent(field, object, isNew);
       else if (field.kind.kind === "equal" && !isNew && object[field.name] !== undefined) {
-        this.#assertEqual(field, object[field.name], value);
+        this.assertEqual(this.#description!, field.name, object[field.name], value);
       } else {
         const existing = isNew ? undefined : object[field.name];
         object[field.name] = this.#value(field.kind, existing, value);
@@ -129,9 +129,14 @@ export class Applier {
     }
   }
 
-  #assertEqual({ name }: FieldModel, present: unknown, found: unknown): void {
+  /** Throws `EQUAL_MISMATCH`. */
+  assertEqual(
+    { name: description, versionId }: Description,
+    name: string,
+    present: unknown,
+    found: unknown,
+  ): void {
     if (isEqualValue(present, found)) return;
-    const { name: description, versionId } = this.#description!;
     const [expectedText, foundText] = [picture(present), picture(found)];
     throw new KstateError(
       "EQUAL_MISMATCH",

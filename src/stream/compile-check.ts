@@ -1,6 +1,6 @@
 /** Generates `check`: the first pass over the bytes, which makes no objects. */
 
-import type { Description, FieldModel, Kind } from "../description/index.ts";
+import { type Description, type FieldModel, isDeprecated, type Kind } from "../description/index.ts";
 import { distinctness, fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { conditionText, countText, type Subjects, subjectsOf } from "./compile-subjects.ts";
 import { at, bail, type UnitText } from "./compile-text.ts";
@@ -27,8 +27,8 @@ export class CheckGenerator {
   main(root: Description): string {
     const versionId = this.#versionOf(root);
     const code = this.fields(root.fields, versionId);
-    return `function check(bytes,view,p,e,type,depth,meet,pool){if(B!==undefined)${bail}B=bytes;V=view;T=type;D=depth;meetOne=meet;distinct=pool;begin();
-try{const v=V,b=B;${code}if(p!==e)${bail}}finally{end();}}`;
+    return `function check(bytes,view,p,e,type,depth,meet,pool,readCustom){if(B!==undefined)${bail}B=bytes;V=view;T=type;D=depth;meetOne=meet;distinct=pool;customAt=readCustom;begin();
+try{const v=V,b=B;${code}if(p!==e)${bail}return customs;}finally{end();}}`;
   }
 
   /** Statements that check the fields from `p` and leave `p` behind them. */
@@ -56,11 +56,20 @@ try{const v=V,b=B;${code}if(p!==e)${bail}}finally{end();}}`;
       }
       flush();
       const q = this.#text.fresh("q");
-      const one = `const ${q}=p;${this.#variable(field.kind, versionId, subjects)}${this.#look(field, q, subjects, versionId)}`;
+      const one = `const ${q}=p;${this.#field(field, versionId, subjects)}${this.#look(field, q, subjects, versionId)}`;
       code += `${conditionText(this.#text, field, subjects)}{${one}}`;
     }
     flush();
     return code;
+  }
+
+  /** A deprecated custom field that nobody wants is passed over where it can be. */
+  #field(field: FieldModel, versionId: number, subjects: Subjects): string {
+    const { kind } = field;
+    const isUnwanted = isDeprecated(field) && field.load === undefined && field.checks.length === 0;
+    return kind.kind === "custom" && isUnwanted && kind.codec.skip !== undefined
+      ? `p=custom(p,e,${this.#text.constant(kind)},true);`
+      : this.#variable(kind, versionId, subjects);
   }
 
   /** The value, where a later field or a check wants it. */
@@ -162,6 +171,8 @@ if(V.getInt32(${p}+8,true)!==${versionId})other(${known},V.getInt32(${p}+8,true)
         return `p=checkCounted(p,e,${kind.max},1);`;
       case "typedArray":
         return `p=checkCounted(p,e,${kind.max},${typedArrays[kind.element].BYTES_PER_ELEMENT});`;
+      case "custom":
+        return `p=custom(p,e,${this.#text.constant(kind)},false);`;
       case "optional":
         return `if(p>=e||b[p]>1)${bail}if(b[p++]===1){${this.#variable(kind.element, versionId)}}`;
       case "pointer":

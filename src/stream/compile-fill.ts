@@ -56,7 +56,7 @@ export class FillGenerator {
   main(root: Description): string {
     this.#root = root;
     const [set, into] = (["set", "into"] as const).map((form) => this.#call(form, root, "o"));
-    return `function fill(bytes,view,p,o,isNew,applier){B=bytes;V=view;P=p;A=applier;meetOne=nothing;distinct=k0.distinct;begin();
+    return `function fill(bytes,view,p,o,isNew,applier,checked){B=bytes;V=view;P=p;A=applier;meetOne=nothing;distinct=k0.distinct;begin();customs=checked;
 try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
   }
 
@@ -138,6 +138,11 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
       const existing = form === "into" && isReused(field.kind) ? place : "";
       const otherwise = field.conditions.length > 0 ? `else{${this.#absent(form, field, around)}}` : "";
       const x = this.#text.fresh();
+      if (form === "into" && field.kind.kind === "equal") {
+        const description = this.#text.constant(around.description);
+        const compare = `if(${place}===undefined)${place}=${x};else A.assertEqual(${description},${JSON.stringify(field.name)},${place},${x});`;
+        return `{let ${x};${read(x, "", compare)}${otherwise}}`;
+      }
       return `{let ${x};${read(x, existing, `${place}=${x};`)}${otherwise}}`;
     });
   }
@@ -407,6 +412,8 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
         return `${x}=blob(${old});`;
       case "typedArray":
         return `${x}=typed(${JSON.stringify(kind.element)},${old});`;
+      case "custom":
+        return `${x}=customValue();`;
       case "optional":
         return `if(B[P++]===0)${x}=null;else{${this.#variable(kind.element, x, existing, around)}}`;
       case "pointer":
@@ -610,13 +617,13 @@ for(let ${i}=0;${i}<${n};${i}++)${map}.set(${before}k[${i}],${before}v[${i}]);`;
   }
 
   #create({ hooks, fields }: Description, subsections: readonly Description[]): string {
-    if (hooks.create !== undefined) return `const o=${this.#text.constant(hooks.create)}()??{};`;
+    if (hooks.create !== undefined) return `const o=created(${this.#text.constant(hooks.create)});`;
     if (hooks.preLoad !== undefined) return "const o={};";
     return `const o=${this.#blank([fields, ...subsections.map((subsection) => subsection.fields)])};`;
   }
 
   #before({ hooks }: Description): string {
-    return hooks.preLoad === undefined ? "" : `${this.#text.constant(hooks.preLoad)}(o);`;
+    return hooks.preLoad === undefined ? "" : `before(${this.#text.constant(hooks.preLoad)},o);`;
   }
 
   #after(description: Description): string {

@@ -17,10 +17,11 @@ const shortCases = Array.from({ length: shortest }, (_, i) => {
 export const loadPrelude = `
 const {isUtf8,textAt,charAt,bytesAt,typedAt,blobAt,endSlab,baseOf,zeroOf,otherVersion,isPlainField,places}=k0;
 const fromCharCode=String.fromCharCode;
+let customAt,customs;
 let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,total=0,expected=0,kinds=[],objects=[],waiting=[];
 const reset=[],texts=new Array(1024).fill("");
 function begin(){isDraining=false;drained=total=0;if(A!==undefined&&expected>0&&expected<0x1ffffff){objects=new Array(expected);waiting=new Array(expected);}for(const call of reset)call();}
-function end(){endSlab();B=V=A=meetOne=distinct=undefined;expected=kinds.length;if(kinds.length>0)kinds=[];if(objects.length>0){objects=[];waiting=[];}}
+function end(){endSlab();customAt=customs=B=V=A=meetOne=distinct=undefined;expected=kinds.length;if(kinds.length>0)kinds=[];if(objects.length>0){objects=[];waiting=[];}}
 function other(description,version){throw otherVersion(description,version);}
 function entryEnd(p,e){const size=V.getInt32(p+16,true);if(size<0||size>e-p-${entryHeaderSize})throw 0;return p+${entryHeaderSize}+size;}
 function count(p,e,max){if(e-p<4)throw 0;const n=V.getUint32(p,true);if(n>max)throw 0;return n;}
@@ -34,6 +35,17 @@ function checkDate(v,p){checkSafe(v,p);const ms=v.getInt32(p+4,true)*4294967296+
 function checkChar(b,p,size){let n=0;while(n<size&&b[p+n]!==0)n++;for(let i=n;i<size;i++)if(b[p+i]!==0)throw 0;if(!isAscii(p,p+n)&&!isUtf8(b,p,p+n))throw 0;}
 function checkZeros(b,p,size){for(let i=p;i<p+size;i++)if(b[i]!==0)throw 0;}
 function newList(n){return n>0x1ffffff?[]:new Array(n);}
+/** A custom field's value is made in the first pass, and kept by its place until the second. */
+function custom(p,e,kind,isSkipped){
+  if(customAt===undefined)return customs.get(p).end;
+  const read=customAt(kind,p,e,isSkipped);
+  if(customs===undefined)customs=new Map();
+  customs.set(p,read);
+  return read.end;
+}
+function customValue(){const {value,end}=customs.get(P);P=end;return value;}
+function created(create){return A.isTrial?{}:create()??{};}
+function before(preLoad,o){if(!A.isTrial)preLoad(o);}
 function nothing(){}
 function claim(x){return A.claim(x);}
 function later(load,description,o,x){A.due.push({hook:"load",description,call:()=>load(o,x)});}

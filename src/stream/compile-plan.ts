@@ -2,9 +2,8 @@
  * What generated code can do with a description, found out before any is generated. What it cannot do is left to the
  * reference interpreter, for the whole section:
  *
- * - on save: structs inside others that have `preSave` or `postSave`;
- * - on load: `custom`, `equal`, checks of objects and of composite fields, structs with subsections as elements of
- *   list, set or map, sets and map keys that are not simply equal when their bytes are;
+ * - on load: `equal` of composite values, checks of composite fields and of objects inside others, structs with
+ *   subsections as elements of list, set or map, sets and map keys that are not simply equal when their bytes are;
  * - on both: `ref` in subsections, or in deprecated fields.
  */
 
@@ -44,18 +43,17 @@ export function presentFields(fields: readonly FieldModel[], versionId: number):
 
 /** Whether code can be generated that saves the fields of a description. */
 export function canSave(root: Description): boolean {
-  const nested = nestedDescriptions(root);
-  if (!isRefFree(root, nested)) return false;
-  return [...nested].every(({ hooks }) => hooks.preSave === undefined && hooks.postSave === undefined);
+  return isRefFree(root, nestedDescriptions(root));
 }
 
 /** Whether code can be generated that validates and loads the fields of a description. */
 export function canLoad(root: Description): boolean {
   const nested = nestedDescriptions(root);
-  if (root.checks.length > 0 || !isRefFree(root, nested)) return false;
+  if (!isRefFree(root, nested)) return false;
   // Those that were found are bits of an int32.
   if ([...nested].some(({ subsections }) => subsections.length > 30)) return false;
-  return [root, ...nested].every(({ checks, fields }) => checks.length === 0 && fields.every(canLoadField));
+  if ([...nested].some(({ checks }) => checks.length > 0)) return false;
+  return [root, ...nested].every(({ fields }) => fields.every(canLoadField));
 }
 
 function canLoadField(field: FieldModel): boolean {
@@ -64,7 +62,7 @@ function canLoadField(field: FieldModel): boolean {
 }
 
 function canLoadKind(kind: Kind): boolean {
-  if (kind.kind === "custom" || kind.kind === "equal") return false;
+  if (kind.kind === "equal" && !isPlain(kind.element)) return false;
   if (kind.kind === "set" && distinctness(kind.element) === "unknown") return false;
   if (kind.kind === "map" && distinctness(kind.key) === "unknown") return false;
   const grouped = kind.kind === "map" ? kind.value : "element" in kind ? kind.element : undefined;
@@ -74,6 +72,13 @@ function canLoadKind(kind: Kind): boolean {
   return (
     nestedKinds(kind).every(canLoadKind) && nestedFields(kind).every((fields) => fields.every(canLoadField))
   );
+}
+
+/** Whether a value as it is in the stream is the value that objects have. */
+function isPlain(kind: Kind): boolean {
+  if (kind.kind === "folio" || kind.kind === "custom" || kind.kind === "struct" || kind.kind === "ref")
+    return false;
+  return nestedKinds(kind).length === 0 && nestedFields(kind).length === 0;
 }
 
 function isGroup({ kind }: Kind): boolean {

@@ -221,9 +221,8 @@ class SaveGenerator {
   #fixedStruct(description: Description, x: string, p: string): string {
     const versionId = this.#versionOf(description);
     const size = fieldsSize(description.fields, versionId, this.#versionOf)!;
-    return `${isObject(x)}header(v,${p},${description.id},${versionId},${size});${this.#deeper(
-      `${this.#bodyFunction(description)}(${x},${p}+${entryHeaderSize},v,b);`,
-    )}`;
+    const body = `${this.#bodyFunction(description)}(${x},${p}+${entryHeaderSize},v,b);`;
+    return `${isObject(x)}header(v,${p},${description.id},${versionId},${size});${this.#deeper(this.#hooked(description, x, body))}`;
   }
 
   #deeper(code: string): string {
@@ -361,12 +360,21 @@ if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection
   }
 
   /** The fields of a description, without a header. */
-  #body(description: Description, x: string): string {
+  #body(description: Description, x: string, isHooked = true): string {
     const size = fieldsSize(description.fields, this.#versionOf(description), this.#versionOf);
     const name = this.#bodyFunction(description);
-    return size === undefined
-      ? `${isObject(x)}p=${name}(${x},p);${refresh}`
-      : `${isObject(x)}${room(size)}${name}(${x},p,v,b);p+=${size};`;
+    const write =
+      size === undefined ? `p=${name}(${x},p);${refresh}` : `${room(size)}${name}(${x},p,v,b);p+=${size};`;
+    return `${isObject(x)}${isHooked ? this.#hooked(description, x, write) : write}`;
+  }
+
+  /** `postSave` always follows a successful `preSave`. */
+  #hooked({ hooks }: Description, x: string, write: string): string {
+    const { preSave, postSave } = hooks;
+    const before = preSave === undefined ? "" : `${this.text.constant(preSave)}(${x});`;
+    return postSave === undefined
+      ? `${before}${write}`
+      : `${before}try{${write}}finally{${this.text.constant(postSave)}(${x});}`;
   }
 
   #struct(description: Description, x: string): string {
@@ -378,7 +386,7 @@ if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection
     return this.text.named(`e${this.text.id(description)}`, (name) => {
       const subsections = description.subsections.map((subsection) => this.#subsection(subsection)).join("");
       return `function ${name}(o,p){${isObject("o")}const s=p;p=entry(p,${description.id},${this.#versionOf(description)});let v=V,b=B;${this.#deeper(
-        `${this.#body(description, "o")}${subsections}`,
+        this.#hooked(description, "o", `${this.#body(description, "o", false)}${subsections}`),
       )}patch(s,p);return p;}`;
     });
   }

@@ -36,7 +36,8 @@ export interface LoadRun {
     depth: number,
     meet: (description: Description, versionId: number) => void,
     distinct: Distinct,
-  ): void;
+    readCustom: ReadCustom,
+  ): Customs | undefined;
   fill(
     bytes: Uint8Array,
     view: DataView,
@@ -44,8 +45,20 @@ export interface LoadRun {
     object: object,
     isNew: boolean,
     applier: FillContext,
+    customs: Customs | undefined,
   ): void;
 }
+
+/** Reads or passes over a custom field between two places. */
+export type ReadCustom = (kind: Kind, start: number, end: number, isSkipped: boolean) => CustomValue;
+
+export interface CustomValue {
+  readonly value: unknown;
+  readonly end: number;
+}
+
+/** Values of custom fields by their places. */
+export type Customs = ReadonlyMap<number, CustomValue>;
 
 /** What is known about a description. */
 interface Units {

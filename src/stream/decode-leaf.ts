@@ -169,6 +169,14 @@ export class LeafReader {
     }
   }
 
+  /** The value of a custom field; undefined if it is passed over. */
+  custom(kind: Kind, isSkipped: boolean): unknown {
+    if (kind.kind !== "custom") throw new TypeError(`${kind.kind} is not custom`);
+    if (!isSkipped) return kind.codec.load(this.customReader());
+    kind.codec.skip?.(this.customReader());
+    return undefined;
+  }
+
   /** What the codec of a custom field reads with. */
   customReader(): CustomReader {
     const input = this.#in;

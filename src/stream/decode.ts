@@ -57,7 +57,7 @@ export class Decoder {
     this.#entries = new EntryReader(this.#in, onVersion);
     this.#references = new ReferenceReader(this.#in, (decoded) => this.#struct(decoded));
     this.#leaf = new LeafReader(this.#in, isForeign);
-    this.#compiled = new CompiledReader(this.#in, this.#entries, options);
+    this.#compiled = new CompiledReader(this.#in, this.#entries, this.#leaf, options);
     this.#checks = new LoadChecks(this.#in);
     this.#onUnknownSubsection = onUnknownSubsection;
   }

@@ -18,7 +18,11 @@ export interface FillContext {
   readonly due: unknown[];
   readonly marked: unknown[];
   readonly folioAt: (address: bigint) => unknown;
+  /** Only to look at the result: no hooks, plain objects. */
+  readonly isTrial: boolean;
   claim(existing: unknown): boolean;
+  /** Throws `EQUAL_MISMATCH`. */
+  assertEqual(description: Description, name: string, present: unknown, found: unknown): void;
   mayMark(): boolean;
   keep(description: Description, name: string): void;
 }
