@@ -15,6 +15,8 @@ import type { httpConnectionsState } from "./sockets/records.ts";
 import { descriptorOf, leave } from "./sockets/stream-socket.ts";
 import type { Starters } from "./starters.ts";
 import type { LiveSystem } from "./system.ts";
+import type { PreCopied } from "./tracked/pre-copy.ts";
+import type { AnyTrackedMap } from "./tracked/slice.ts";
 
 /** Everything of a program that an update moves. */
 export interface Parts {
@@ -27,6 +29,7 @@ export interface Parts {
   readonly starters: Starters;
   readonly resources: LiveResources;
   readonly collections: LiveCollections;
+  readonly tracked: AnyTrackedMap[];
 }
 
 export interface FreezeRequest {
@@ -36,6 +39,7 @@ export interface FreezeRequest {
   readonly quiescedAtNs: bigint;
   /** Allocated beforehand, for the stream; `freeze` uses it up or frees it. */
   readonly room: Folio;
+  readonly preCopied: PreCopied | undefined;
 }
 
 export type FreezeResult =
@@ -68,6 +72,7 @@ export function freeze(
     parts.resources.workers.park();
     sockets = collectConnections(parts);
     unusedRoom = undefined;
+    request.preCopied?.present();
     saveInto(memory, parts.registry, request.room, {
       name: HANDOVER,
       state: "PENDING",
@@ -82,6 +87,7 @@ export function freeze(
         descriptors: descriptors.length,
         quiescedAtNs: String(request.quiescedAtNs),
         frozenAtNs: String(frozenAtNs),
+        preCopy: request.preCopied?.rounds ?? [],
       },
       deadlineNs,
     );

@@ -8,3 +8,4 @@ export type { ConnectionHandlers } from "./sockets/described-sockets.ts";
 export type { WebSocketHandlers, WebSocketServerLike } from "./sockets/web-sockets.ts";
 export type { StartContext, StartFunction } from "./starters.ts";
 export type { AfterCrash } from "./state-directory.ts";
+export { TrackedMap, type TrackedMapOptions, trackedMap } from "./tracked/tracked-map.ts";

@@ -22,6 +22,8 @@ import { Starters, type StartFunction } from "./starters.ts";
 import { type AfterCrash, StateDirectory } from "./state-directory.ts";
 import { Supervised } from "./supervised.ts";
 import { liveSystem } from "./system.ts";
+import type { AnyTrackedMap } from "./tracked/slice.ts";
+import type { TrackedMap } from "./tracked/tracked-map.ts";
 import { Unsupervised } from "./unsupervised.ts";
 
 /** A program's part in live updates. Made by {@link joinLiveUpdate}. */
@@ -53,6 +55,7 @@ export class LiveUpdate {
       resources: new LiveResources(allow),
       starters: new Starters(),
       collections: this.#collections,
+      tracked: [],
     };
     this.#parts.registry.register(httpConnectionsState, this.#parts.httpRecords);
     const memory = (): PhysicalMemory => this.#program.memory;
@@ -81,6 +84,16 @@ export class LiveUpdate {
     instanceId: number | string = 0,
   ): void {
     this.#parts.registry.register(description, object, instanceId);
+  }
+
+  /**
+   * Makes a tracked map part of the state: most of it is sent to the next version before the freeze. Errors: those of
+   * `Registry.register`, `NOT_ALLOWED_NOW`.
+   */
+  track<K, V>(map: TrackedMap<K, V>): void {
+    this.#assertBooting("track");
+    this.#parts.registry.register(map.description, map.record);
+    this.#parts.tracked.push(map as AnyTrackedMap);
   }
 
   /** Takes an object out of the state again: it has ended. */

@@ -1,6 +1,6 @@
 import { type ErrorRecord, fromErrorRecord, KstateError } from "../error/index.ts";
 import { MAX_DESCRIPTORS, POLL } from "../memory/index.ts";
-import { type FrozenRecord, PAIR } from "./protocol.ts";
+import { type FrozenRecord, PAIR, type SliceRecord } from "./protocol.ts";
 import type { LiveSystem } from "./system.ts";
 
 /** One end of the pair between the old program and its successor. All calls block, up to a deadline. */
@@ -15,6 +15,34 @@ export class Pair {
 
   close(): void {
     this.#system.close(this.#fd);
+  }
+
+  /** Announces a slice, or with null that there are no more. `UPDATE_CANCELLED` when the successor has ended. */
+  sendSlice(slice: SliceRecord | null): void {
+    const message = slice === null ? Uint8Array.of(PAIR.sliced) : encode(PAIR.slice, slice);
+    if (this.#system.send(this.#fd, message, []) !== "sent") throw cancelled("the successor ended");
+  }
+
+  /** The next slice, if one has come; whatever ends the old program ends them too. */
+  receiveSlice(): SliceRecord | "none" | "ended" {
+    const message = this.#system.receive(this.#fd);
+    if (message === "empty") return "none";
+    if (message === "closed" || message.payload[0] !== PAIR.slice) return "ended";
+    return decode(message.payload) as SliceRecord;
+  }
+
+  /** Says that a slice has been taken, and its memory is not read any more. */
+  sendTaken(): void {
+    this.#system.send(this.#fd, Uint8Array.of(PAIR.taken), []);
+  }
+
+  /** Whether another slice has been taken; throws the successor's refusal, or `UPDATE_CANCELLED` when it has ended. */
+  receiveTaken(): boolean {
+    const message = this.#system.receive(this.#fd);
+    if (message === "empty") return false;
+    if (message === "closed") throw cancelled("the successor ended");
+    if (message.payload[0] === PAIR.refused) throw fromErrorRecord(decode(message.payload) as ErrorRecord);
+    return true;
   }
 
   /** Sends descriptors in order, then what the successor has to know; `UPDATE_CANCELLED` if it is gone or silent. */
@@ -89,7 +117,7 @@ export class Pair {
   }
 }
 
-function encode(type: number, record: FrozenRecord | ErrorRecord): Uint8Array {
+function encode(type: number, record: FrozenRecord | ErrorRecord | SliceRecord): Uint8Array {
   const message = Buffer.from(` ${JSON.stringify(record)}`);
   message[0] = type;
   return message;

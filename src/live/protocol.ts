@@ -50,6 +50,10 @@
  * on: O → S thawed. When O ends meanwhile, the memory is CLEAN all the same. A program that cannot load says `refused`;
  * memory and carrier are as they were, for another one.
  *
+ * Pre-copy, between O's comparison and `prepared`, if both have tracked maps (`live/tracked/pre-copy.ts`): O puts
+ * slices into the memory and `slice` on the pair, N answers `taken`, and O `sliced` when it has sent enough; N looks at
+ * the pair until then, and not again before `receive`. O tells S of every round (`progress`), which gives it more time.
+ *
  * A decision that comes second loses and follows the first: after COMMITTED, O leaves and N serves, whatever
  * else happens. Time-outs end at the commit.
  *
@@ -144,6 +148,8 @@ export type ToSupervisor =
   | { readonly type: "ready"; readonly lock: unknown; readonly listeners: readonly string[] }
   /** The versions in which the state will be written, by name of description. */
   | { readonly type: "prepared"; readonly versionIds: VersionIds }
+  /** Preparing takes longer, and why. */
+  | { readonly type: "progress"; readonly text: string }
   | { readonly type: "refused"; readonly error: ErrorRecord }
   | { readonly type: "thawed"; readonly error: ErrorRecord }
   /** The old program has handed over and goes on only to finish connections that stay with it. */
@@ -164,6 +170,8 @@ export interface HandoverFigures {
   /** From the freeze to the successor's first I/O, ms. */
   readonly blackoutMs: number;
   readonly streamBytes: number;
+  /** Rounds in which tracked maps were sent before the freeze; empty when there are none. */
+  readonly preCopy: readonly PreCopyRound[];
   /** Folios of the old program that the state does not have any more; their pages were given back. */
   readonly freedFolios: number;
   readonly httpConnections: number;
@@ -196,15 +204,43 @@ export interface ResumeFigures {
 /** What the supervisor says on the channel to a program that is suspended: look at the verdict word. */
 export const DECIDED = "decided";
 
+/** One round of a pre-copy: entries set and keys removed. */
+export interface PreCopyRound {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly ms: number;
+  /** Entries that changed during the round, for each second of it. */
+  readonly changedPerSecond: number;
+}
+
+/** Where a slice of a tracked map is in the memory. */
+export interface SliceRecord {
+  readonly map: string;
+  /** Number of the pre-copy. */
+  readonly base: number;
+  readonly address: number;
+  readonly length: number;
+}
+
 /** The last message of a hand-over on the pair. */
 export interface FrozenRecord {
   readonly descriptors: number;
   readonly quiescedAtNs: string;
   readonly frozenAtNs: string;
+  /** What of the tracked maps was sent before the freeze. */
+  readonly preCopy: readonly PreCopyRound[];
 }
 
-/** First byte of a message on the pair; JSON follows except after `descriptors`. */
-export const PAIR = { descriptors: 1, frozen: 2, committed: 3, refused: 4 } as const;
+/** First byte of a message on the pair; JSON follows after `frozen`, `refused` and `slice`. */
+export const PAIR = {
+  descriptors: 1,
+  frozen: 2,
+  committed: 3,
+  refused: 4,
+  slice: 5,
+  taken: 6,
+  sliced: 7,
+} as const;
 
 const members = {
   listening: ["key", "error"],
@@ -220,6 +256,7 @@ const members = {
   listen: ["key", "address"],
   ready: ["lock", "listeners"],
   prepared: ["versionIds"],
+  progress: ["text"],
   refused: ["error"],
   thawed: ["error"],
   left: ["connections"],

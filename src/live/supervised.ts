@@ -36,6 +36,8 @@ import type { StartContext } from "./starters.ts";
 import { resume, type SuspendRequest, suspend } from "./suspend.ts";
 import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
+import { type PreCopied, preCopy } from "./tracked/pre-copy.ts";
+import { PreCopyReceiver } from "./tracked/pre-copy-receiver.ts";
 import { trialSave, warmUp } from "./warm-up.ts";
 
 /** A listener that the supervisor was asked for. */
@@ -66,6 +68,10 @@ export class Supervised {
   /** For the stream of the next freeze. */
   #room: Folio | undefined;
   #isWarm = false;
+  #preparation: AbortController | undefined;
+  #preCopied: PreCopied | undefined;
+  /** Of a successor that waits. */
+  #receiver: PreCopyReceiver | undefined;
   #versionIds: VersionIds = {};
   /** When the first request of this update was held back. */
   #quiescedAtNs = 0n;
@@ -182,6 +188,7 @@ export class Supervised {
       case "introduce":
         return this.#introduce();
       case "giveUp":
+        this.#receiver?.end();
         this.#abandoned = effect.error;
         return this.#serving?.reject(fromErrorRecord(effect.error));
       case "serve":
@@ -189,7 +196,7 @@ export class Supervised {
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
-        return void this.#prepare(effect.lock as ProgramRecord);
+        return void this.#prepare(effect.generation, effect.lock as ProgramRecord);
       case "quiesce":
         return this.#quiesce(effect);
       case "freeze":
@@ -220,6 +227,7 @@ export class Supervised {
   }
 
   #takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): void {
+    this.#receiver?.end();
     this.#parts.registry.prepare("load", request.versionIds);
     const result = takeOver(this.#parts, this.#memory, this.#pair!, this.#system, request);
     this.#closePair();
@@ -250,6 +258,8 @@ export class Supervised {
       this.#system.close(descriptor); // the previous version's, which this one does not serve
       this.#descriptors.delete(key);
     }
+    if (this.#pair !== undefined)
+      this.#receiver = new PreCopyReceiver(this.#parts.tracked, this.#memory, this.#pair);
     this.#sendReady();
   }
 
@@ -313,22 +323,49 @@ export class Supervised {
     this.#open().then(serve).catch(this.#serving?.reject);
   }
 
-  async #prepare(lock: ProgramRecord): Promise<void> {
+  async #prepare(generation: number, lock: ProgramRecord): Promise<void> {
     this.#forgetSuccessor(); // of an update that ended before it froze anybody
+    const preparation = new AbortController();
+    this.#preparation = preparation;
     try {
-      this.#pair = new Pair(this.#system, this.#fetchDescriptor());
+      const pair = new Pair(this.#system, this.#fetchDescriptor());
+      this.#pair = pair;
       this.#parts.resources.assertUpdatable();
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
       this.#parts.registry.prepare("save", this.#versionIds);
       await this.#parts.collections.prepareFor(lock.collections ?? [], this.#memory);
       await this.#warmUpOnce();
+      preparation.signal.throwIfAborted();
+      await this.#preCopy(generation, lock, pair, preparation.signal);
       trialSave(this.#parts.registry, this.#versionIds);
+      this.#preCopied?.presentAll();
       this.#room = allocRoom(this.#memory);
       this.#control.send({ type: "prepared", versionIds: this.#versionIds });
     } catch (error) {
+      if (preparation.signal.aborted) return; // nobody waits for it any more
       this.#forgetSuccessor();
       this.#control.send({ type: "refused", error: toErrorRecord(error) });
     }
+  }
+
+  /** Sends tracked maps that the successor has too. */
+  async #preCopy(base: number, lock: ProgramRecord, pair: Pair, signal: AbortSignal): Promise<void> {
+    const names = new Set(lock.descriptions.map(({ name }) => name));
+    const maps = this.#parts.tracked.filter(({ description }) => names.has(description.name));
+    if (maps.length > 0) {
+      const progress = (text: string): void => this.#control.send({ type: "progress", text });
+      const versionIds = this.#versionIds;
+      this.#preCopied = await preCopy(maps, {
+        memory: this.#memory,
+        pair,
+        base,
+        versionIds,
+        signal,
+        progress,
+      });
+      this.#preCopied.present(); // so that the trial that follows is what the freeze will be
+    }
+    pair.sendSlice(null);
   }
 
   #quiesce(effect: Extract<ProgramEffect, { type: "quiesce" }>): void {
@@ -361,6 +398,7 @@ export class Supervised {
       report: (figures) => this.#control.send({ type: "suspended", figures }),
     });
     this.#state = programAfter("freeze", error === null ? "COMMITTED" : "CANCELLED");
+    this.#checkpoints.held = false;
     if (error === null) this.#system.exit(0);
     else this.#control.send({ type: "thawed", error });
   }
@@ -370,7 +408,7 @@ export class Supervised {
     this.#quiescing = undefined;
     const common = { ...effect, versionIds: this.#versionIds, quiescedAtNs: this.#quiescedAtNs };
     if (effect.suspendFor !== undefined) return this.#suspend(common);
-    const request = { ...common, room: this.#room! };
+    const request = { ...common, room: this.#room!, preCopied: this.#preCopied };
     this.#room = undefined;
     const result = freeze(this.#parts, this.#memory, this.#pair!, this.#system, request);
     this.#state = programAfter("freeze", result.verdict);
@@ -398,6 +436,9 @@ export class Supervised {
   }
 
   #forgetSuccessor(): void {
+    this.#preparation?.abort();
+    this.#preCopied?.end();
+    this.#preCopied = undefined;
     this.#closePair();
     if (this.#room !== undefined) this.#memory.free(this.#room);
     this.#room = undefined;

@@ -51,6 +51,7 @@ export function takeOver(
         quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
         blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),
         streamBytes,
+        preCopy: record.preCopy,
         freedFolios,
         httpConnections,
         webSockets,

@@ -103,7 +103,7 @@ function warmPair(system: LiveSystem): { step(): void; end(): void } {
   return {
     step: () => {
       const nowNs = system.nowNs();
-      const record = { descriptors: 1, quiescedAtNs: String(nowNs), frozenAtNs: String(nowNs) };
+      const record = { descriptors: 1, quiescedAtNs: String(nowNs), frozenAtNs: String(nowNs), preCopy: [] };
       old.sendFrozen([left], record, nowNs + PATIENCE_NS);
       for (const descriptor of successor.receiveFrozen(nowNs + PATIENCE_NS).descriptors)
         system.close(descriptor);

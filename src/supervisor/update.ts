@@ -73,6 +73,10 @@ export class Update {
       this.#versionIds = message.versionIds;
       this.#feed({ type: "prepared" });
     }
+    if (message.type === "progress" && this.#state.phase === "preparing") {
+      this.#context.progress(message.text);
+      this.#phaseTimer("preparing"); // it is not silent
+    }
     if (message.type === "left") this.#feed({ type: "oldLeft" });
     if (message.type === "refused" || message.type === "thawed")
       this.#feed({ type: message.type, error: message.error });
