@@ -12,6 +12,8 @@ export const helpText = `kstate: live update for stateful Node.js services
   kstate lock [ENTRY…]                        write the lock file: the descriptions as JSON, to be committed
   kstate check OLD [NEW]                      whether NEW loads what OLD saves, and OLD what NEW saves
   kstate compile [ENTRY…]                     write the code that saves and loads as a module
+  kstate inspect STREAM                       what is in a saved stream
+  kstate diff A B                             what differs between two saved streams
 
   --name NAME             which service; "default" unless given here or in KSTATE_NAME
   --memory SIZE           run: room for state and folios, 512M or 16G; used as needed (1G)
@@ -26,5 +28,5 @@ export const helpText = `kstate: live update for stateful Node.js services
   --freeze-timeout MS     update, rollback: until the next version has the state (5000)
   --json                  update, rollback, status: print the result as JSON
 
-lock, check and compile have options of their own: kstate check --help.
+The last five have options of their own: kstate check --help.
 Exit status: 0 done; 1 refused or failed, and the service goes on as it was; 2 could not be tried.`;

@@ -8,9 +8,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { type LockFile, parseLockFile } from "../check/index.ts";
 import { type LockRecord, parseLockRecord } from "../description/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
-import { crc32, readBody, readTrailer, streamMagic } from "../stream/index.ts";
+import { streamMagic } from "../stream/index.ts";
 import { requestControl, runtimeDirectory, socketPath } from "../supervisor/index.ts";
 import { lockEntries } from "./lock-entries.ts";
+import { StreamFile, withStream } from "./stream-file.ts";
 
 export const defaultLockFile = "kstate.lock.json";
 
@@ -34,15 +35,27 @@ async function read(source: string): Promise<LockFile> {
 
 function readFile(path: string): Promise<LockFile> | LockFile {
   if (/\.[cm]?[jt]sx?$/.test(path)) return lockEntries([path]);
-  const bytes = readFileSync(path);
-  if (bytes.length >= 4 && bytes.readUInt32LE(0) === streamMagic) return lockOfStream(bytes);
-  return parseLockFile(bytes.toString("utf8"));
+  return isStream(path) ? lockOfStream(path) : parseLockFile(readFileSync(path, "utf8"));
+}
+
+function isStream(path: string): boolean {
+  const file = new StreamFile(path);
+  try {
+    const begin = file.read(0, 4);
+    return (
+      begin.length === 4 && new DataView(begin.buffer, begin.byteOffset).getUint32(0, true) === streamMagic
+    );
+  } finally {
+    file.close();
+  }
 }
 
 /** What the writer of a stream knew. */
-function lockOfStream(bytes: Uint8Array): LockFile {
-  const { lock } = readTrailer(bytes, readBody(bytes), crc32);
-  return { record: parseLockRecord(new TextDecoder().decode(lock.bytes)), sources: new Map() };
+function lockOfStream(path: string): Promise<LockFile> {
+  return withStream(path, { foreign: false, lock: undefined }, ({ lock, damages }) => {
+    if (lock !== undefined) return { record: lock, sources: new Map() };
+    throw unreadable(path, damages[0]?.problem ?? "the stream has no trailer, and so no descriptions");
+  });
 }
 
 /** `git:main`, `git:v1.2.0:services/chat/kstate.lock.json`; a path is relative to where the command runs. */

@@ -10,12 +10,15 @@ export class ByteReader {
   /** Where the innermost entry ends. */
   end: number;
   readonly #view: DataView;
+  /** Where in the stream the bytes begin. */
+  readonly #base: number;
 
-  constructor(bytes: Uint8Array, trace: Trace, offset = 0, end: number = bytes.length) {
+  constructor(bytes: Uint8Array, trace: Trace, offset = 0, end: number = bytes.length, base = 0) {
     this.bytes = plainBytes(bytes);
     this.trace = trace;
     this.offset = offset;
     this.end = end;
+    this.#base = base;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -33,11 +36,13 @@ export class ByteReader {
 
   truncated(needed: number): Error {
     const left = this.left;
-    const fact = `need ${needed} ${needed === 1 ? "byte" : "bytes"} at offset ${this.offset}, ${left} left`;
-    return this.trace.error("STREAM_TRUNCATED", this.offset, fact, { needed, left });
+    const offset = this.#base + this.offset;
+    const fact = `need ${needed} ${needed === 1 ? "byte" : "bytes"} at offset ${offset}, ${left} left`;
+    return this.trace.error("STREAM_TRUNCATED", offset, fact, { needed, left });
   }
 
-  corrupt(offset: number, expected: string, found: string): Error {
+  corrupt(at: number, expected: string, found: string): Error {
+    const offset = this.#base + at;
     const fact = `expected ${expected} at offset ${offset}, found ${found}`;
     return this.trace.error("STREAM_CORRUPT", offset, fact, { expected, found });
   }

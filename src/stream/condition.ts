@@ -20,3 +20,26 @@ export function holds({ operator, value }: Condition, subject: FieldModel, found
       return left >= right;
   }
 }
+
+/** The same for a lock record's condition, whose value is text; `names` are those of an enumeration. */
+export function holdsText(
+  operator: string,
+  text: string,
+  names: readonly string[] | undefined,
+  found: unknown,
+): boolean {
+  const value = parsedValue(text);
+  const kind = names === undefined ? { kind: "u64" } : { kind: "enumeration", names };
+  const left = typeof value === "number" && typeof found === "bigint" ? Number(found) : found;
+  return holds({ field: "", operator, value } as Condition, { kind } as FieldModel, left);
+}
+
+function parsedValue(text: string): unknown {
+  if (/^-?\d+n$/.test(text)) return BigInt(text.slice(0, -1));
+  if (/^(-?Infinity|NaN|-0)$/.test(text)) return Number(text);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -82,48 +82,63 @@ function writeText(out: ByteWriter, text: string): void {
 
 /** Reads and verifies the trailer that follows a body: every checksum that is there, lengths, the table. */
 export function readTrailer(bytes: Uint8Array, body: StreamBody, crc32: Crc32): Trailer {
+  const { entries, end: at } = body;
+  const checksums = {
+    headers: () => headerChecksum(bytes.subarray(0, at), entries, crc32),
+    data: () => dataChecksum(bytes, entries, crc32),
+  };
+  return readTrailerAt(bytes.subarray(at), { at, entries }, checksums, crc32);
+}
+
+/** What the checksums of headers and data should be; undefined where that is not to be looked at. */
+export interface BodyChecksums {
+  headers(): number | undefined;
+  data(): number | undefined;
+}
+
+/** The same for a stream that is not in memory: `bytes` are those from the end mark on, which ends at `at`. */
+export function readTrailerAt(
+  bytes: Uint8Array,
+  { at, entries }: { readonly at: number; readonly entries: readonly EntryHeader[] },
+  checksums: BodyChecksums,
+  crc32: Crc32,
+): Trailer {
   const trace = new Trace("load");
   trace.start("trailer");
-  const input = new ByteReader(bytes, trace, body.end);
-  assertMagic(input);
+  const input = new ByteReader(bytes, trace, 0, bytes.length, at);
+  assertMagic(input, at);
   const version = input.u16();
   if (version > trailerVersion) throw tooNew(version);
   const flags = input.u16();
   const size = input.u32();
-  if (size < trailerFixedSize + 8) throw input.corrupt(body.end + 8, "the size of a trailer", String(size));
-  input.offset = body.end;
+  if (size < trailerFixedSize + 8) throw input.corrupt(8, "the size of a trailer", String(size));
+  input.offset = 0;
   if (input.left < size) throw input.truncated(size);
-  const total = body.end + size;
-  if (bytes.length !== total)
-    throw input.corrupt(total, "the end of the stream", `${bytes.length - total} more bytes`);
-  verify(
-    "trailer",
-    crc32(bytes.subarray(body.end, total - 4)),
-    new ByteReader(bytes, trace, total - 4).u32(),
-  );
-  if (version !== trailerVersion)
-    throw input.corrupt(body.end + 4, `version ${trailerVersion}`, String(version));
-  if ((flags & ~dataChecksumFlag) !== 0)
-    throw input.corrupt(body.end + 6, "known flags", `0x${flags.toString(16)}`);
-  input.offset = body.end + 12;
-  input.end = total - 4;
-  verify("headers", headerChecksum(bytes.subarray(0, body.end), body.entries, crc32), input.u32());
+  if (bytes.length !== size)
+    throw input.corrupt(size, "the end of the stream", `${bytes.length - size} more bytes`);
+  const stored = new ByteReader(bytes, trace, size - 4).u32();
+  verify("trailer", crc32(bytes.subarray(0, size - 4)), stored);
+  if (version !== trailerVersion) throw input.corrupt(4, `version ${trailerVersion}`, String(version));
+  if ((flags & ~dataChecksumFlag) !== 0) throw input.corrupt(6, "known flags", `0x${flags.toString(16)}`);
+  input.offset = 12;
+  input.end = size - 4;
+  verify("headers", checksums.headers(), input.u32());
   const hasDataChecksum = (flags & dataChecksumFlag) !== 0;
-  const found = hasDataChecksum ? dataChecksum(bytes, body.entries, crc32) : 0;
-  verify("data", found, input.u32());
+  verify("data", hasDataChecksum ? checksums.data() : 0, input.u32());
   const length = input.u64();
-  if (length !== BigInt(total)) throw input.corrupt(input.offset - 8, `the length ${total}`, String(length));
+  if (length !== BigInt(at + size))
+    throw input.corrupt(input.offset - 8, `the length ${at + size}`, String(length));
   const lock = readLock(input);
-  const notes = readTable(input, body.entries);
+  const notes = readTable(input, entries);
   if (input.left > 0) throw input.corrupt(input.offset, "the end of the trailer", `${input.left} more bytes`);
   return { hasDataChecksum, lock, notes };
 }
 
-function assertMagic(input: ByteReader): void {
-  if (input.left === 0) throw missing(input.offset);
+function assertMagic(input: ByteReader, at: number): void {
+  if (input.left === 0) throw missing(at);
   if (input.left < trailerFixedSize) throw input.truncated(trailerFixedSize);
   const start = input.take(4);
-  for (let i = 0; i < 4; i++) if (input.bytes[start + i] !== trailerMagic.charCodeAt(i)) throw missing(start);
+  for (let i = 0; i < 4; i++) if (input.bytes[start + i] !== trailerMagic.charCodeAt(i)) throw missing(at);
 }
 
 function missing(offset: number): KstateError {
@@ -192,8 +207,8 @@ function dataChecksum(body: Uint8Array, entries: readonly Extent[], crc32: Crc32
   return crc;
 }
 
-function verify(part: "headers" | "data" | "trailer", computed: number, stored: number): void {
-  if (computed === stored) return;
+function verify(part: "headers" | "data" | "trailer", computed: number | undefined, stored: number): void {
+  if (computed === stored || computed === undefined) return;
   const [expected, found] = [hex32(stored), hex32(computed)];
   throw new KstateError(
     "CHECKSUM_MISMATCH",

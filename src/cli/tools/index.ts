@@ -1,5 +1,7 @@
 import { check } from "./check.ts";
 import { compile } from "./compile.ts";
+import { diff } from "./diff.ts";
+import { inspect } from "./inspect.ts";
 import { lock } from "./lock.ts";
 import type { CliTool } from "./tool.ts";
 
@@ -9,4 +11,6 @@ export const tools: Readonly<Record<string, CliTool>> = Object.assign(Object.cre
   lock,
   check,
   compile,
+  inspect,
+  diff,
 } satisfies Record<string, CliTool>);
