@@ -176,6 +176,8 @@ export interface ErrorDetails {
   LIVE_RESOURCE: { readonly resources: readonly string[] };
   /** The program uses node:cluster, whose primary accepts connections. Run one service per core instead. */
   CLUSTER_UNSUPPORTED: { readonly reason: string };
+  /** A response cannot become a stream of events: its head is sent, or it is compressed, or not of `node:http`. */
+  EVENT_STREAM_INVALID: { readonly reason: string };
   /** `detached` was called with something that cannot finish on the old side: pass the response of a request. */
   DETACH_UNSUPPORTED: Record<never, never>;
   /** Requests were still under way when the time to quiesce was over. The old program goes on. */

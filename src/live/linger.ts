@@ -20,6 +20,7 @@ export function linger(listeners: Listeners, left: readonly Socket[], done: () =
       if (open.size === 0) done();
     });
   }
+  for (const datagrams of listeners.datagrams) datagrams.stop();
   for (const connections of listeners.servers) {
     stopAccepting(connections.server);
     connections.finish();

@@ -5,6 +5,7 @@ import { Server as NetServer } from "node:net";
 import { KstateError } from "../error/index.ts";
 import type { ListenAddress } from "./protocol.ts";
 import type { ServerConnections } from "./sockets/connections.ts";
+import { Datagrams, isUnboundDatagramSocket } from "./sockets/datagrams.ts";
 import type { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
 import { PlainServer } from "./sockets/plain-server.ts";
@@ -20,14 +21,18 @@ export interface ListenOptions {
   readonly name?: string;
 }
 
+/** Where a UDP socket is bound. */
+export type BindOptions = Pick<ListenOptions, "host" | "name"> & { readonly port: number };
+
 interface Listener {
-  readonly address: ListenAddress;
+  readonly address: Exclude<ListenAddress, { kind: "udp" }>;
   readonly connections: ServerConnections;
 }
 
 /** The servers of a program, by a key that stays the same from version to version. */
 export class Listeners {
   readonly #listeners = new Map<string, Listener>();
+  readonly #datagrams = new Map<string, Datagrams>();
   readonly #detached: Detached;
 
   constructor(detached: Detached) {
@@ -41,12 +46,7 @@ export class Listeners {
     const key =
       options.name ??
       (address.kind === "unix" ? `unix:${address.path}` : `tcp:${address.host ?? "*"}:${address.port}`);
-    if (this.#listeners.has(key)) {
-      throw new KstateError("LISTEN_FAILED", `cannot listen on ${key} twice; give one of them another name`, {
-        key,
-        errno: "EADDRINUSE",
-      });
-    }
+    this.#assertNew(key);
     const connections =
       server instanceof HttpServer
         ? new HttpConnections(key, server, this.#detached)
@@ -54,22 +54,52 @@ export class Listeners {
     this.#listeners.set(key, { address, connections });
   }
 
+  /** Takes a UDP socket in; it is bound with `open`. */
+  addDatagrams(socket: unknown, { port, host, name }: BindOptions): void {
+    if (!isUnboundDatagramSocket(socket)) {
+      const reason = "this is not an unbound socket of node:dgram; pass what createSocket() made";
+      throw new KstateError("SERVER_UNSUPPORTED", `cannot bind this socket: ${reason}`, { reason });
+    }
+    const address = {
+      kind: "udp",
+      family: socket.type === "udp6" ? 6 : 4,
+      host: host ?? null,
+      port: portOf(port),
+    } as const;
+    const key = name ?? `udp:${host ?? "*"}:${port}`;
+    this.#assertNew(key);
+    this.#datagrams.set(key, new Datagrams(key, socket, address));
+  }
+
+  #assertNew(key: string): void {
+    if (!this.#listeners.has(key) && !this.#datagrams.has(key)) return;
+    throw new KstateError("LISTEN_FAILED", `cannot listen on ${key} twice; give one of them another name`, {
+      key,
+      errno: "EADDRINUSE",
+    });
+  }
+
   addresses(): { key: string; address: ListenAddress }[] {
-    return [...this.#listeners].map(([key, { address }]) => ({ key, address }));
+    return [...this.#listeners, ...this.#datagrams].map(([key, { address }]) => ({ key, address }));
   }
 
   get servers(): ServerConnections[] {
     return [...this.#listeners.values()].map(({ connections }) => connections);
   }
 
-  /** Makes every server accept: on the descriptor of its key where there is one, otherwise on its address. */
+  get datagrams(): Datagrams[] {
+    return [...this.#datagrams.values()];
+  }
+
+  /** Makes every server accept and every UDP socket receive: on the descriptor of its key where there is one, otherwise on its address. */
   async open(descriptors: ReadonlyMap<string, number>): Promise<void> {
     const opened = [...this.#listeners].map(async ([key, { address, connections }]) => {
       const descriptor = descriptors.get(key);
       connections.server.listen(descriptor === undefined ? nodeOptions(address) : { fd: descriptor });
       await once(connections.server, "listening");
     });
-    await Promise.all(opened);
+    const bound = [...this.#datagrams].map(([key, datagrams]) => datagrams.open(descriptors.get(key)));
+    await Promise.all([...opened, ...bound]);
   }
 }
 
@@ -82,17 +112,28 @@ function assertMovable(server: unknown): void {
   throw new KstateError("SERVER_UNSUPPORTED", `cannot listen for this server: ${reason}`, { reason });
 }
 
-function addressOf({ port, host, path }: ListenOptions): ListenAddress {
+function addressOf({ port, host, path }: ListenOptions): Exclude<ListenAddress, { kind: "udp" }> {
   if (path !== undefined && port === undefined) return { kind: "unix", path };
-  if (path === undefined && Number.isInteger(port) && port! >= 0 && port! <= 0xffff) {
-    return { kind: "tcp", host: host ?? null, port: port! };
-  }
-  throw new KstateError("SERVER_UNSUPPORTED", "cannot listen: give either a port from 0 to 65535 or a path", {
-    reason: "address",
-  });
+  if (path === undefined) return { kind: "tcp", host: host ?? null, port: portOf(port) };
+  throw addressError();
 }
 
-function nodeOptions(address: ListenAddress): NodeListenOptions {
+function portOf(port: number | undefined): number {
+  if (Number.isInteger(port) && port! >= 0 && port! <= 0xffff) return port!;
+  throw addressError();
+}
+
+function addressError(): KstateError {
+  return new KstateError(
+    "SERVER_UNSUPPORTED",
+    "cannot listen: give either a port from 0 to 65535 or a path",
+    {
+      reason: "address",
+    },
+  );
+}
+
+function nodeOptions(address: Exclude<ListenAddress, { kind: "udp" }>): NodeListenOptions {
   if (address.kind === "unix") return { path: address.path };
   return address.host === null ? { port: address.port } : { port: address.port, host: address.host };
 }

@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import type { Socket as DatagramSocket } from "node:dgram";
 import type { Server } from "node:net";
 import type { Worker } from "node:worker_threads";
 import type { Description } from "../description/index.ts";
@@ -7,7 +8,7 @@ import type { PhysicalMemory } from "../memory/index.ts";
 import { Registry } from "../registry/index.ts";
 import { type CheckpointOptions, Checkpoints } from "./checkpoints.ts";
 import type { Parts } from "./freeze.ts";
-import { Listeners, type ListenOptions } from "./listeners.ts";
+import { type BindOptions, Listeners, type ListenOptions } from "./listeners.ts";
 import { LiveCollections } from "./live-collections.ts";
 import { LiveMemory } from "./live-memory.ts";
 import { assertNoCluster, LiveResources } from "./live-resources.ts";
@@ -16,6 +17,7 @@ import { type QuiesceHook, QuiesceHooks } from "./quiesce-hooks.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
 import { type ConnectionHandlers, DescribedSockets } from "./sockets/described-sockets.ts";
 import { assertDetachable, Detached } from "./sockets/detached.ts";
+import { type EventStreamHandlers, EventStreams } from "./sockets/event-streams.ts";
 import { httpConnectionsState } from "./sockets/records.ts";
 import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
 import { Starters, type StartFunction } from "./starters.ts";
@@ -39,6 +41,7 @@ export class LiveUpdate {
   readonly #parts: Parts;
   readonly #checkpoints: Checkpoints;
   readonly #program: Supervised | Unsupervised;
+  #describedServers = 0;
 
   /** @internal */
   constructor(options: JoinOptions, environment: LiveEnvironment | undefined, directory?: StateDirectory) {
@@ -112,6 +115,16 @@ export class LiveUpdate {
   }
 
   /**
+   * Binds a UDP socket of `node:dgram`; it receives after `ready()`. The next version reads on where this one stopped:
+   * datagrams of the meantime wait in the kernel's buffer. Errors: `SERVER_UNSUPPORTED`, `LISTEN_FAILED`,
+   * `NOT_ALLOWED_NOW`.
+   */
+  bind(socket: DatagramSocket, options: BindOptions): void {
+    this.#assertBooting("bind");
+    this.#parts.listeners.addDatagrams(socket, options);
+  }
+
+  /**
    * Moves the WebSockets of a `WebSocketServer` of ws, each with what the program knows about it.
    * Errors: `WEBSOCKETS_UNSUPPORTED`, `NOT_ALLOWED_NOW`.
    */
@@ -130,10 +143,22 @@ export class LiveUpdate {
    */
   connections<State>(server: Server, handlers: ConnectionHandlers<State>): void {
     this.#assertBooting("connections");
-    const number = this.#parts.moving.filter(({ kind }) => kind === "connections").length;
+    const number = this.#describedServers;
+    this.#describedServers += 1;
     const sockets = new DescribedSockets(number, handlers, () => this.#parts.listeners.servers);
     server.on("connection", (socket) => sockets.open(socket, handlers.open(socket)));
     this.#move(sockets);
+  }
+
+  /**
+   * Makes a set of server-sent event streams that move, each with what the program knows about it; open one for a
+   * response with `open`. The name tells several sets apart. Errors: `NOT_ALLOWED_NOW`.
+   */
+  eventStreams<State>(name: string, handlers: EventStreamHandlers<State>): EventStreams<State> {
+    this.#assertBooting("eventStreams");
+    const streams = new EventStreams(name, handlers, () => this.#parts.listeners.servers);
+    this.#move(streams.sockets);
+    return streams;
   }
 
   #move(connections: MovingConnections): void {

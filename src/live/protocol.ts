@@ -104,6 +104,7 @@ export type VersionIds = Readonly<Record<string, number>>;
 /** Where a server listens. */
 export type ListenAddress =
   | { readonly kind: "tcp"; readonly host: string | null; readonly port: number }
+  | { readonly kind: "udp"; readonly family: 4 | 6; readonly host: string | null; readonly port: number }
   | { readonly kind: "unix"; readonly path: string };
 
 export type ToProgram =

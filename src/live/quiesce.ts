@@ -1,12 +1,14 @@
 import { KstateError } from "../error/index.ts";
 import type { QuiesceHooks } from "./quiesce-hooks.ts";
 import type { MovingConnections, ServerConnections } from "./sockets/connections.ts";
+import type { Datagrams } from "./sockets/datagrams.ts";
 
 /** How often a program looks again while nothing tells it to, ms: an inflating WebSocket says nothing. */
 const LOOK_AGAIN_MS = 2;
 
 export interface QuiesceParts {
   readonly servers: readonly ServerConnections[];
+  readonly datagrams: readonly Datagrams[];
   readonly moving: readonly MovingConnections[];
   readonly hooks: QuiesceHooks;
 }
@@ -64,7 +66,8 @@ export class Quiesce {
   }
 
   #busy(): string[] {
-    return [...this.#parts.servers, ...this.#parts.moving].flatMap((part) => part.busy());
+    const { servers, moving, datagrams } = this.#parts;
+    return [...servers, ...moving, ...datagrams].flatMap((part) => part.busy());
   }
 
   /** Stops looking; the connections are served on. */

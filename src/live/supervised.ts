@@ -378,7 +378,8 @@ export class Supervised {
     }
     this.#checkpoints.held = true;
     const { listeners, moving, quiesceHooks: hooks } = this.#parts;
-    const quiesce = new Quiesce({ servers: listeners.servers, moving, hooks }, effect.quiesceMs, {
+    const { servers, datagrams } = listeners;
+    const quiesce = new Quiesce({ servers, datagrams, moving, hooks }, effect.quiesceMs, {
       holding: () => {
         this.#quiescedAtNs = this.#system.nowNs();
       },

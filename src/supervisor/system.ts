@@ -86,7 +86,7 @@ export const supervisorSystem: SupervisorSystem = {
     return descriptor;
   },
   bind: async (address) => {
-    const descriptor = address.kind === "unix" ? await bindUnixPath(address.path) : await bindTcp(address);
+    const descriptor = await bindAddress(address);
     return { descriptor, text: addressText(socketAddress(descriptor)) };
   },
   addressText: (descriptor) => addressText(socketAddress(descriptor)),
@@ -130,6 +130,26 @@ function receiveWithin(descriptor: number, timeoutMs: number): ReceivedMessage |
     if (leftMs <= 0) return null;
     poll([{ fd: descriptor, events: POLL.in }], leftMs);
   }
+}
+
+function bindAddress(address: ListenAddress): number | Promise<number> {
+  switch (address.kind) {
+    case "unix":
+      return bindUnixPath(address.path);
+    case "tcp":
+      return bindTcp(address);
+    case "udp":
+      return bindUdp(address);
+  }
+}
+
+/** One that nobody reads from keeps what comes in the kernel's buffer, for whoever reads next. */
+async function bindUdp({ host, port, family }: Extract<ListenAddress, { kind: "udp" }>): Promise<number> {
+  const ipv6 = family === 6;
+  const numeric = host === null ? (ipv6 ? "::" : "0.0.0.0") : (await lookup(host, { family })).address;
+  return opened(createSocket(ipv6 ? AF.inet6 : AF.inet, "datagram"), (descriptor) => {
+    bindSocket(descriptor, tcpAddress(numeric, port));
+  });
 }
 
 async function bindTcp({ host, port }: Extract<ListenAddress, { kind: "tcp" }>): Promise<number> {

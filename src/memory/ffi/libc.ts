@@ -39,7 +39,7 @@ export const SEAL = { seal: 1, shrink: 2, grow: 4 } as const;
 
 /** Socket numbers used by the calls below. */
 export const AF = { unix: 1, inet: 2, inet6: 10 } as const;
-export const SOCK = { stream: 1, seqpacket: 5 } as const;
+export const SOCK = { stream: 1, datagram: 2, seqpacket: 5 } as const;
 export const SOL_SOCKET = 1;
 export const IPPROTO_IPV6 = 41;
 export const SO = { reuseAddress: 2, peerCredentials: 17, v6Only: 26 } as const;
@@ -286,9 +286,9 @@ export function streamPair(): [number, number] {
   return [pair[0]!, pair[1]!];
 }
 
-/** A stream socket of a family of {@link AF}, close-on-exec. */
-export function createSocket(family: number): number {
-  return call("socket", family, SOCK.stream | SOCK_CLOEXEC, 0);
+/** A socket of a family of {@link AF}, close-on-exec. */
+export function createSocket(family: number, type: "stream" | "datagram" = "stream"): number {
+  return call("socket", family, SOCK[type] | SOCK_CLOEXEC, 0);
 }
 
 /** Sets an integer socket option. */
