@@ -7,7 +7,7 @@ import { defineState, isKstateError, u32 } from "kstate";
 import { joinLiveUpdate } from "kstate/live";
 import { WebSocketServer } from "ws";
 
-const live = await joinLiveUpdate({ name: "types" });
+const live = await joinLiveUpdate({ name: "types", persist: false });
 const state = defineState({ name: "types.socket", id: 1, fields: [["sent", u32]] });
 
 test("the types of WebSockets and of their states come from the server and the description", () => {
