@@ -1,6 +1,7 @@
 /** Generates `check`: the first pass over the bytes, which makes no objects. */
 
 import { type Description, type FieldModel, isDeprecated, type Kind } from "../description/index.ts";
+import { scalarCheck } from "./compile-check-scalars.ts";
 import { distinctness, fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { conditionText, countText, type Subjects, subjectsOf } from "./compile-subjects.ts";
 import { at, bail, type UnitText } from "./compile-text.ts";
@@ -86,25 +87,6 @@ try{const v=V,b=B;${code}if(p!==e)${bail}return customs;}finally{end();}}`;
   /** Checks the content at `p`; the bytes are there. */
   #fixed(kind: Kind, p: string, versionId: number): string {
     switch (kind.kind) {
-      case "bool":
-        return `if(b[${p}]>1)${bail}`;
-      case "enumeration":
-        return `if(v.getUint16(${p},true)>=${kind.names.length})${bail}`;
-      case "u64.safe":
-        return `if(v.getUint32(${p}+4,true)>2097151)${bail}`;
-      case "i64.safe":
-      case "deadline":
-        return `checkSafe(v,${p});`;
-      case "date":
-        return `checkDate(v,${p});`;
-      case "char":
-        return `checkChar(b,${p},${kind.size});`;
-      case "unused":
-        return `checkZeros(b,${p},${kind.size});`;
-      case "bitmap":
-        return kind.count % 8 === 0
-          ? ""
-          : `if(b[${p}+${Math.ceil(kind.count / 8) - 1}]>>${kind.count % 8}!==0)${bail}`;
       case "array":
       case "pointerArray":
         return this.#fixedElements(kind.element, String(kind.count), p, versionId);
@@ -116,7 +98,7 @@ try{const v=V,b=B;${code}if(p!==e)${bail}return customs;}finally{end();}}`;
       case "struct":
         return this.#fixedStruct(kind.of(), p);
       default:
-        return "";
+        return scalarCheck(kind, p);
     }
   }
 

@@ -15,8 +15,10 @@ import {
 } from "../description/index.ts";
 import { fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { saveHelpers } from "./compile-save-helpers.ts";
+import { ListsSave, type SaveParts } from "./compile-save-lists.ts";
 import { savePrelude } from "./compile-save-prelude.ts";
 import { referenceFunction } from "./compile-save-references.ts";
+import { isObject, refresh, room, scalarSave } from "./compile-save-scalars.ts";
 import { at, bail, member, UnitText } from "./compile-text.ts";
 import { holds } from "./condition.ts";
 import { depthLimit, entryHeaderSize, subsectionType } from "./format.ts";
@@ -34,20 +36,19 @@ export function saveUnit(
   return { text, constants: generator.text.constants };
 }
 
-const refresh = "v=V;b=B;";
-
-class SaveGenerator {
+class SaveGenerator implements SaveParts {
   readonly text = new UnitText();
-  readonly #versionOf: VersionOf;
+  readonly versionOf: VersionOf;
+  readonly #lists = new ListsSave(this);
 
   constructor(versionOf: VersionOf) {
-    this.#versionOf = versionOf;
+    this.versionOf = versionOf;
     this.text.constant(saveHelpers);
   }
 
   unit(root: Description): string {
-    const versionId = this.#versionOf(root);
-    const size = fieldsSize(root.fields, versionId, this.#versionOf);
+    const versionId = this.versionOf(root);
+    const size = fieldsSize(root.fields, versionId, this.versionOf);
     const body = this.#bodyFunction(root);
     const run =
       size === undefined
@@ -60,7 +61,7 @@ class SaveGenerator {
   /** Checks of the object, and its fields. */
   #bodyFunction(description: Description): string {
     const { fields, checks } = description;
-    const versionId = this.#versionOf(description);
+    const versionId = this.versionOf(description);
     const before = checks.map(({ predicate }) => `if(!${this.text.constant(predicate)}(o))${bail}`).join("");
     return this.#fieldsFunction(fields, versionId, before);
   }
@@ -68,7 +69,7 @@ class SaveGenerator {
   /** `(o, p, v, b)` if the fields have a fixed size, and room was made; else `(o, p)`, giving the new `p`. */
   #fieldsFunction(fields: readonly FieldModel[], versionId: number, before = ""): string {
     return this.text.named(`${this.text.id(fields)}_${versionId}`, (name) => {
-      const size = fieldsSize(fields, versionId, this.#versionOf);
+      const size = fieldsSize(fields, versionId, this.versionOf);
       const present = presentFields(fields, versionId);
       return size === undefined
         ? `function ${name}(o,p){let v=V,b=B;${before}${this.#variableFields(fields, present, versionId)}return p;}`
@@ -80,8 +81,8 @@ class SaveGenerator {
     let offset = 0;
     let code = "";
     for (const field of fields) {
-      code += this.#field(field, (x) => this.#fixed(field.kind, x, at("p", offset), versionId));
-      offset += fixedSize(field.kind, versionId, this.#versionOf)!;
+      code += this.#field(field, (x) => this.fixed(field.kind, x, at("p", offset), versionId));
+      offset += fixedSize(field.kind, versionId, this.versionOf)!;
     }
     return code;
   }
@@ -92,18 +93,18 @@ class SaveGenerator {
     let run: FieldModel[] = [];
     const flush = () => {
       if (run.length === 0) return;
-      const size = fieldsSize(run, versionId, this.#versionOf)!;
+      const size = fieldsSize(run, versionId, this.versionOf)!;
       code += `${room(size)}${this.#fixedFields(run, versionId)}p+=${size};`;
       run = [];
     };
     for (const field of fields) {
-      if (fieldsSize([field], versionId, this.#versionOf) !== undefined) {
+      if (fieldsSize([field], versionId, this.versionOf) !== undefined) {
         run.push(field);
         continue;
       }
       flush();
       const condition = this.#condition(field, all, versionId);
-      const write = this.#field(field, (x) => this.#variable(field.kind, x, versionId, all));
+      const write = this.#field(field, (x) => this.variable(field.kind, x, versionId, all));
       code += condition === "" ? write : `if(${condition}){${write}}`;
     }
     flush();
@@ -139,64 +140,21 @@ class SaveGenerator {
   }
 
   /** Writes `x` at `p`; there is room. */
-  #fixed(kind: Kind, x: string, p: string, versionId: number): string {
+  fixed(kind: Kind, x: string, p: string, versionId: number): string {
+    const scalar = scalarSave(this.text, kind, x, p);
+    if (scalar !== undefined) return scalar;
     switch (kind.kind) {
-      case "u8":
-        return `if((${x}&255)!==${x})${bail}b[${p}]=${x};`;
-      case "i8":
-        return `if((${x}<<24>>24)!==${x})${bail}b[${p}]=${x};`;
-      case "u16":
-        return `if((${x}&65535)!==${x})${bail}v.setUint16(${p},${x},true);`;
-      case "i16":
-        return `if((${x}<<16>>16)!==${x})${bail}v.setInt16(${p},${x},true);`;
-      case "u32":
-        return `if((${x}>>>0)!==${x})${bail}v.setUint32(${p},${x},true);`;
-      case "i32":
-        return `if((${x}|0)!==${x})${bail}v.setInt32(${p},${x},true);`;
-      case "u64.safe":
-        return `if(!Number.isSafeInteger(${x})||${x}<0)${bail}safe(v,${p},${x});`;
-      case "i64.safe":
-      case "deadline":
-        return `if(!Number.isSafeInteger(${x}))${bail}safe(v,${p},${x});`;
-      case "u64":
-        return `if(typeof ${x}!=="bigint"||BigInt.asUintN(64,${x})!==${x})${bail}v.setBigUint64(${p},${x},true);`;
-      case "i64":
-        return `if(typeof ${x}!=="bigint"||BigInt.asIntN(64,${x})!==${x})${bail}v.setBigInt64(${p},${x},true);`;
-      case "f32":
-        return `if(typeof ${x}!=="number")${bail}v.setFloat32(${p},${x},true);`;
-      case "f64":
-        return `if(typeof ${x}!=="number")${bail}v.setFloat64(${p},${x},true);`;
-      case "bool":
-        return `if(typeof ${x}!=="boolean")${bail}b[${p}]=${x}?1:0;`;
-      case "char":
-        return `char(${x},${p},${kind.size},b);`;
-      case "bytes":
-        return `if(!(${x} instanceof Uint8Array)||${x}.length!==${kind.size})${bail}put(b,${x},${p});`;
-      case "bitmap":
-        return `if(!(${x} instanceof Uint8Array)||${x}.length!==${Math.ceil(kind.count / 8)}${
-          kind.count % 8 === 0 ? "" : `||${x}[${Math.ceil(kind.count / 8) - 1}]>>${kind.count % 8}!==0`
-        })${bail}put(b,${x},${p});`;
       case "array":
       case "pointerArray":
         return this.#fixedArray(kind, x, p, versionId);
       case "pointer":
-        return this.#boxed(kind, x, (y) => this.#fixed(kind.element, y, p, versionId));
+        return this.#boxed(kind, x, (y) => this.fixed(kind.element, y, p, versionId));
       case "equal":
-        return this.#fixed(kind.element, x, p, versionId);
+        return this.fixed(kind.element, x, p, versionId);
       case "record":
         return `${isObject(x)}${this.#fieldsFunction(kind.fields, versionId)}(${x},${p},v,b);`;
       case "struct":
         return this.#fixedStruct(kind.of(), x, p);
-      case "enumeration":
-        return this.#enumeration(kind.names, x, p);
-      case "date":
-        return `if(!(${x} instanceof Date))${bail}date(v,${p},${x}.getTime());`;
-      case "address":
-        return `address(v,${p},${x},${this.text.constant(kind.base)});`;
-      case "folio":
-        return `folio(v,${p},${x});`;
-      case "unused":
-        return `b.fill(0,${p},${p}+${kind.size});`;
       default:
         throw new Error(`${kind.kind} has no fixed size`);
     }
@@ -204,8 +162,8 @@ class SaveGenerator {
 
   #fixedArray(kind: Of<"array" | "pointerArray">, x: string, p: string, versionId: number): string {
     const [i, q, y] = [this.text.fresh("i"), this.text.fresh("q"), this.text.fresh()];
-    const size = fixedSize(kind.element, versionId, this.#versionOf)!;
-    const each = `for(let ${i}=0,${q}=${p};${i}<${kind.count};${i}++,${q}+=${size}){const ${y}=${x}[${i}];${this.#fixed(kind.element, y, q, versionId)}}`;
+    const size = fixedSize(kind.element, versionId, this.versionOf)!;
+    const each = `for(let ${i}=0,${q}=${p};${i}<${kind.count};${i}++,${q}+=${size}){const ${y}=${x}[${i}];${this.fixed(kind.element, y, q, versionId)}}`;
     const list = `if(!Array.isArray(${x})||${x}.length!==${kind.count})${bail}${each}`;
     if (kind.kind === "pointerArray" || !isTypedName(kind.element.kind)) return list;
     const type = this.text.constant(typedArrays[kind.element.kind]);
@@ -219,31 +177,20 @@ class SaveGenerator {
   }
 
   #fixedStruct(description: Description, x: string, p: string): string {
-    const versionId = this.#versionOf(description);
-    const size = fieldsSize(description.fields, versionId, this.#versionOf)!;
+    const versionId = this.versionOf(description);
+    const size = fieldsSize(description.fields, versionId, this.versionOf)!;
     const body = `${this.#bodyFunction(description)}(${x},${p}+${entryHeaderSize},v,b);`;
-    return `${isObject(x)}header(v,${p},${description.id},${versionId},${size});${this.#deeper(this.#hooked(description, x, body))}`;
+    return `${isObject(x)}header(v,${p},${description.id},${versionId},${size});${this.deeper(this.#hooked(description, x, body))}`;
   }
 
-  #deeper(code: string): string {
+  deeper(code: string): string {
     return `if(++D>${depthLimit})${bail}${code}D--;`;
   }
 
-  #enumeration(names: readonly string[], x: string, p: string): string {
-    if (names.length > 8) {
-      const numbers = this.text.constant(new Map(names.map((name, i) => [name, i])));
-      const y = this.text.fresh();
-      return `const ${y}=${numbers}.get(${x});if(${y}===undefined)${bail}v.setUint16(${p},${y},true);`;
-    }
-    const choice = names.map((name, i) => `${x}===${JSON.stringify(name)}?${i}:`).join("");
-    const y = this.text.fresh();
-    return `const ${y}=${choice}-1;if(${y}<0)${bail}v.setUint16(${p},${y},true);`;
-  }
-
   /** Writes `x` at `p`, asks for room itself, and leaves `p` behind it. */
-  #variable(kind: Kind, x: string, versionId: number, around: readonly FieldModel[] = []): string {
-    const size = fixedSize(kind, versionId, this.#versionOf);
-    if (size !== undefined) return `${room(size)}${this.#fixed(kind, x, "p", versionId)}p+=${size};`;
+  variable(kind: Kind, x: string, versionId: number, around: readonly FieldModel[] = []): string {
+    const size = fixedSize(kind, versionId, this.versionOf);
+    if (size !== undefined) return `${room(size)}${this.fixed(kind, x, "p", versionId)}p+=${size};`;
     switch (kind.kind) {
       case "string":
         return `p=text(p,${x},${kind.max});${refresh}`;
@@ -259,21 +206,21 @@ class SaveGenerator {
       case "pointerArray":
         return this.#variableArray(kind, x, versionId, around);
       case "pointer":
-        return this.#boxed(kind, x, (y) => this.#variable(kind.element, y, versionId));
+        return this.#boxed(kind, x, (y) => this.variable(kind.element, y, versionId));
       case "equal":
-        return this.#variable(kind.element, x, versionId);
+        return this.variable(kind.element, x, versionId);
       case "optional":
-        return `${room(1)}if(${x}===null)b[p++]=0;else{b[p++]=1;${this.#variable(kind.element, x, versionId)}}`;
+        return `${room(1)}if(${x}===null)b[p++]=0;else{b[p++]=1;${this.variable(kind.element, x, versionId)}}`;
       case "record":
         return `${isObject(x)}p=${this.#fieldsFunction(kind.fields, versionId)}(${x},p);${refresh}`;
       case "struct":
         return this.#struct(kind.of(), x);
       case "list":
-        return this.#collection(kind, kind.element, `if(!Array.isArray(${x}))${bail}`, x, versionId);
+        return this.#lists.collection(kind, kind.element, `if(!Array.isArray(${x}))${bail}`, x, versionId);
       case "set":
-        return this.#collection(kind, kind.element, `if(!(${x} instanceof Set))${bail}`, x, versionId);
+        return this.#lists.collection(kind, kind.element, `if(!(${x} instanceof Set))${bail}`, x, versionId);
       case "map":
-        return this.#collection(kind, kind.value, `if(!(${x} instanceof Map))${bail}`, x, versionId);
+        return this.#lists.collection(kind, kind.value, `if(!(${x} instanceof Map))${bail}`, x, versionId);
       case "oneOf":
         return this.#oneOf(kind, x, versionId);
       case "ref":
@@ -292,7 +239,7 @@ class SaveGenerator {
     const count =
       typeof kind.count === "number" ? String(kind.count) : this.#countOf(kind.count, around, versionId);
     const n = this.text.fresh("n");
-    const list = `const ${n}=${count};if(!Array.isArray(${x})||${x}.length!==${n})${bail}${this.#each(kind.element, x, n, versionId)}`;
+    const list = `const ${n}=${count};if(!Array.isArray(${x})||${x}.length!==${n})${bail}${this.#lists.each(kind.element, x, n, versionId)}`;
     if (kind.kind === "pointerArray" || !isTypedName(kind.element.kind)) return `{${list}}`;
     const type = this.text.constant(typedArrays[kind.element.kind]);
     return `if(${x} instanceof ${type}){if(${x}.length!==${count})${bail}p=raw(p,littleEndianBytes(${x}));${refresh}}else{${list}}`;
@@ -303,65 +250,9 @@ class SaveGenerator {
     return field === undefined ? "0" : `Number(${this.#savedValue(field)})`;
   }
 
-  /** All elements of an array; room for those of fixed size is made once. */
-  #each(element: Kind, x: string, n: string, versionId: number): string {
-    const [i, y] = [this.text.fresh("i"), this.text.fresh()];
-    const size = fixedSize(element, versionId, this.#versionOf);
-    const head = `for(let ${i}=0;${i}<${n};${i}++){const ${y}=${x}[${i}];`;
-    return size === undefined
-      ? `${head}${this.#variable(element, y, versionId)}}`
-      : `${room(`${n}*${size}`)}${head}${this.#fixed(element, y, "p", versionId)}p+=${size};}`;
-  }
-
-  #collection(
-    kind: Of<"list" | "set" | "map">,
-    element: Kind,
-    isType: string,
-    x: string,
-    versionId: number,
-  ): string {
-    const n = this.text.fresh("n");
-    const head = `{${isType}const ${n}=${x}.${kind.kind === "list" ? "length" : "size"};if(${n}>${kind.max})${bail}`;
-    if (element.kind === "struct") return `${head}${this.#group(kind, element.of(), x, n, versionId)}}`;
-    const count = `${room(4)}v.setUint32(p,${n},true);p+=4;`;
-    if (kind.kind === "list") return `${head}${count}${this.#each(element, x, n, versionId)}}`;
-    const [key, y] = [this.text.fresh(), this.text.fresh()];
-    const binding = kind.kind === "map" ? `[${key},${y}]` : y;
-    const keyCode = kind.kind === "map" ? this.#variable(kind.key, key, versionId) : "";
-    return `${head}${count}for(const ${binding} of ${x}){${keyCode}${this.#variable(element, y, versionId)}}}`;
-  }
-
-  /** Structs that share one header, and their subsections as columns. */
-  #group(
-    kind: Of<"list" | "set" | "map">,
-    description: Description,
-    x: string,
-    n: string,
-    keyVersion: number,
-  ): string {
-    const [start, key, y] = [this.text.fresh("p"), this.text.fresh(), this.text.fresh()];
-    const loop = kind.kind === "map" ? `for(const [${key},${y}] of ${x})` : `for(const ${y} of ${x})`;
-    const keyCode = kind.kind === "map" ? this.#variable(kind.key, key, keyVersion) : "";
-    const values = kind.kind === "map" ? `${x}.values()` : x;
-    const columns = description.subsections.map((subsection) => this.#column(subsection, values)).join("");
-    return `const ${start}=p;p=entry(p,${description.id},${this.#versionOf(description)});${refresh}${this.#deeper(
-      `${room(4)}v.setUint32(p,${n},true);p+=4;${loop}{${keyCode}${this.#body(description, y)}}${columns}`,
-    )}patch(${start},p);`;
-  }
-
-  #column(subsection: Description, values: string): string {
-    const [has, any, y, start, type, i] = ["h", "a", "t", "p", "t", "i"].map((prefix) =>
-      this.text.fresh(prefix),
-    );
-    const { needed } = subsection.hooks;
-    const isNeeded = needed === undefined ? "true" : `${this.text.constant(needed)}(${y})!==false`;
-    return `{const ${has}=[];let ${any}=false,${i}=0;for(const ${y} of ${values}){const w=${isNeeded};${has}.push(w);if(w)${any}=true;}
-if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection.id},${this.#versionOf(subsection)});${refresh}for(const ${y} of ${values}){${room(1)}if(${has}[${i}++]){b[p++]=1;${this.#body(subsection, y!)}}else b[p++]=0;}patch(${start},p);T=${type};}}`;
-  }
-
   /** The fields of a description, without a header. */
-  #body(description: Description, x: string, isHooked = true): string {
-    const size = fieldsSize(description.fields, this.#versionOf(description), this.#versionOf);
+  body(description: Description, x: string, isHooked = true): string {
+    const size = fieldsSize(description.fields, this.versionOf(description), this.versionOf);
     const name = this.#bodyFunction(description);
     const write =
       size === undefined ? `p=${name}(${x},p);${refresh}` : `${room(size)}${name}(${x},p,v,b);p+=${size};`;
@@ -385,8 +276,8 @@ if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection
   #entryFunction(description: Description): string {
     return this.text.named(`e${this.text.id(description)}`, (name) => {
       const subsections = description.subsections.map((subsection) => this.#subsection(subsection)).join("");
-      return `function ${name}(o,p){${isObject("o")}const s=p;p=entry(p,${description.id},${this.#versionOf(description)});let v=V,b=B;${this.#deeper(
-        this.#hooked(description, "o", `${this.#body(description, "o", false)}${subsections}`),
+      return `function ${name}(o,p){${isObject("o")}const s=p;p=entry(p,${description.id},${this.versionOf(description)});let v=V,b=B;${this.deeper(
+        this.#hooked(description, "o", `${this.body(description, "o", false)}${subsections}`),
       )}patch(s,p);return p;}`;
     });
   }
@@ -399,13 +290,13 @@ if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection
   }
 
   #reference(description: Description): string {
-    const versionId = this.#versionOf(description);
+    const versionId = this.versionOf(description);
     return referenceFunction(this.text, description, versionId, () => this.#entryFunction(description));
   }
 
   #oneOf(kind: Of<"oneOf">, x: string, versionId: number): string {
     const cases = kind.variants.map(({ name, fields }, i) => {
-      const size = fieldsSize(fields, versionId, this.#versionOf);
+      const size = fieldsSize(fields, versionId, this.versionOf);
       const fn = this.#fieldsFunction(fields, versionId);
       const write =
         size === undefined ? `p=${fn}(${x},p);${refresh}` : `${room(size)}${fn}(${x},p,v,b);p+=${size};`;
@@ -413,12 +304,4 @@ if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection
     });
     return `${isObject(x)}switch(${x}${member(kind.tag)}){${cases.join("")}default:${bail}}`;
   }
-}
-
-function room(size: number | string): string {
-  return `if(p+${size}>E){grow(p,${size});${refresh}}`;
-}
-
-function isObject(x: string): string {
-  return `if(typeof ${x}!=="object"||${x}===null)${bail}`;
 }
