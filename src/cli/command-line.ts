@@ -14,6 +14,10 @@ const known = {
   for: { type: "string" },
   "part-size": { type: "string" },
   "stale-ok": { type: "boolean" },
+  kernel: { type: "string" },
+  initrd: { type: "string" },
+  append: { type: "string" },
+  "dry-run": { type: "boolean" },
   "boot-timeout": { type: "string" },
   "quiesce-timeout": { type: "string" },
   "freeze-timeout": { type: "string" },
@@ -39,6 +43,11 @@ export interface CommandLine {
   readonly lockFile: string | null;
   readonly partBytes: number | null;
   readonly staleOk: boolean;
+  /** The next kernel of a kexec, as it was given. */
+  readonly kernel: string | null;
+  readonly initrd: string | null;
+  readonly append: string | null;
+  readonly dryRun: boolean;
   /** What stands after `--`; null when there is no `--`. */
   readonly command: readonly string[] | null;
 }
@@ -65,6 +74,10 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     lockFile: values.for ?? null,
     partBytes: values["part-size"] === undefined ? null : bytes("part-size", values["part-size"]),
     staleOk: values["stale-ok"] ?? false,
+    kernel: values.kernel ?? null,
+    initrd: values.initrd ?? null,
+    append: values.append ?? null,
+    dryRun: values["dry-run"] ?? false,
     timeouts: {
       bootMs: milliseconds("boot-timeout", values["boot-timeout"], DEFAULT_TIMEOUTS.bootMs),
       quiesceMs: milliseconds("quiesce-timeout", values["quiesce-timeout"], DEFAULT_TIMEOUTS.quiesceMs),

@@ -7,6 +7,7 @@ export const helpText = `kstate: live update for stateful Node.js services
   kstate status [--json]                      what runs, and how the last update went
   kstate suspend [--to CARRIER]               keep its state in a carrier, and end it
   kstate resume [-- COMMAND…]                 start it with the state that was kept, wherever that is
+  kstate kexec --to CARRIER [options]         suspend it and reboot into another kernel, at once
   kstate stop                                 end it
 
   kstate lock [ENTRY…]                        write the lock file: the descriptions as JSON, to be committed
@@ -22,6 +23,10 @@ export const helpText = `kstate: live update for stateful Node.js services
   --for FILE              suspend: write what the program with this lock file reads, to go back to it
   --part-size SIZE        suspend: cut a file into parts, so that a copy of it can be resumed
   --stale-ok              run, resume: take a state that was resumed before; what happened since is lost
+  --kernel FILE           kexec: the next kernel (the running one's in /boot)
+  --initrd FILE           kexec: its initial file system (as above; none with --kernel)
+  --append TEXT           kexec: its command line (the running one's)
+  --dry-run               kexec: say everything that would stop it, and do nothing
   --env KEY=VALUE         update: add to the next version's environment; may be repeated
   --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
   --quiesce-timeout MS    update, rollback: for requests under way to end (1000)

@@ -151,6 +151,8 @@ export interface ErrorDetails {
   STALE: { readonly carrier: string; readonly problem: string };
   /** The state could not be kept there or taken from there: `problem` says why and what to do. A service that was to be suspended goes on. */
   CARRIER_FAILED: { readonly carrier: string; readonly problem: string };
+  /** A kexec would fail: every problem is named, with its fix. Nothing was changed. */
+  KEXEC_REFUSED: { readonly problems: readonly { readonly problem: string; readonly fix: string }[] };
   /** A folio is used that is not there: freed, restored twice, or viewed beyond its end. */
   FOLIO_INVALID: { readonly address: number };
   /**

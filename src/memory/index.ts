@@ -23,6 +23,7 @@ export {
   IPPROTO_IPV6,
   LUO,
   listenSocket,
+  loadKernel,
   lockFile,
   luoRequest,
   luoRequestName,
@@ -33,6 +34,7 @@ export {
   peerUserId,
   poll,
   type ReceivedMessage,
+  rebootInto,
   receiveMessage,
   SO,
   SOL_SOCKET,
@@ -43,6 +45,7 @@ export {
   socketAddress,
   socketPair,
   streamPair,
+  unloadKernel,
 } from "./ffi/libc.ts";
 export { createMemfd, openDescriptor, openFile } from "./file-back-end.ts";
 export { Folio } from "./folio.ts";

@@ -154,6 +154,8 @@ export interface SupervisorStatus {
     readonly phase: "running" | "joined" | "serving";
     readonly descriptions: readonly { readonly name: string; readonly versionId: number }[];
   };
+  /** Of the physical memory, bytes: its size, and what is allocated of it. */
+  readonly memory: { readonly capacityBytes: number; readonly usedBytes: number };
   readonly listeners: readonly string[];
   readonly previousCommand: readonly string[] | null;
   readonly updating: boolean;

@@ -367,6 +367,10 @@ export class Supervisor {
         phase,
         descriptions: descriptionsOf(lock),
       },
+      memory: {
+        capacityBytes: this.#memory.superblock().capacity,
+        usedBytes: this.#system.allocatedBytes(this.#memory.descriptor),
+      },
       listeners: this.#listening.texts(),
       previousCommand: this.#previous?.argv ?? null,
       updating: this.#update !== undefined,

@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { chmodSync, unlinkSync } from "node:fs";
+import { chmodSync, fstatSync, unlinkSync } from "node:fs";
 import { connect, isIP, Socket } from "node:net";
 import { isKstateError } from "../error/index.ts";
 import type { ListenAddress } from "../live/protocol.ts";
@@ -64,6 +64,8 @@ export interface SupervisorSystem {
   socketPair(): [number, number];
   /** Puts a descriptor on a channel; false when nobody is there to take it. */
   sendDescriptor(channel: number, descriptor: number): boolean;
+  /** What a file has of its size, bytes. */
+  allocatedBytes(descriptor: number): number;
   /** Puts a word on a channel; nobody may be there to take it. */
   sendWord(channel: number, word: string): void;
   /** What a program that has ended had put on its channel, if anything. */
@@ -97,6 +99,7 @@ export const supervisorSystem: SupervisorSystem = {
   socketOf: (fd) => new Socket({ fd, readable: true, writable: true }),
   socketPair,
   sendDescriptor: (channel, descriptor) => sendMessage(channel, Uint8Array.of(1), [descriptor]) === "sent",
+  allocatedBytes: (descriptor) => fstatSync(descriptor).blocks * 512,
   sendWord: (channel, word) => void sendMessage(channel, Buffer.from(word), []),
   receiveText: (channel) => {
     const message = receiveMessage(channel);

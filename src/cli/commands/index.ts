@@ -1,4 +1,5 @@
 import { type CommandLine, type OptionName, TIMEOUT_OPTIONS } from "../command-line.ts";
+import { kexec } from "./kexec.ts";
 import { resume } from "./resume.ts";
 import { run } from "./run.ts";
 import { status } from "./status.ts";
@@ -19,6 +20,13 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
     run: suspend,
   },
   resume: { options: ["name", "memory", "env", "stale-ok", "json"], run: resume },
+  kexec: {
+    options: [
+      ...(["name", "to", "for", "kernel", "initrd", "append", "dry-run", "json"] as const),
+      ...(["quiesce-timeout", "freeze-timeout"] as const),
+    ],
+    run: kexec,
+  },
   update: { options: ["name", "env", "json", ...TIMEOUT_OPTIONS], run: update },
   rollback: { options: ["name", "json", ...TIMEOUT_OPTIONS], run: rollback },
   status: { options: ["name", "json"], run: status },

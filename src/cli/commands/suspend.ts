@@ -52,7 +52,8 @@ function toStandardOutput(bytes: Buffer): Promise<void> {
   });
 }
 
-function describe(
+/** What was suspended, for people. */
+export function describe(
   name: string,
   to: string | null,
   { image, streamBytes, folios, connections, quiesceMs, saveMs, keepMs, totalMs, isHeld }: SuspendResult,

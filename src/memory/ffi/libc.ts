@@ -69,6 +69,10 @@ const prototypes = {
   recvmsg: "int64_t recvmsg(int fd, void *message, int flags)",
   ioctl: "int ioctl(int fd, uint64_t request, void *argument)",
   poll: "int poll(void *descriptors, uint64_t count, int timeoutMs)",
+  kexec_file_load:
+    "int64_t syscall(int64_t number, int64_t kernel, int64_t initrd, int64_t length, const char *commandLine, int64_t flags)",
+  reboot: "int reboot(int command)",
+  sync: "void sync(void)",
   pidfd: "int64_t syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d)",
 } as const;
 
@@ -255,6 +259,31 @@ export function lockFile(fd: number): boolean {
   if (Number(calls().flock(fd, LOCK_EXCLUSIVE_NOW)) === 0) return true;
   if (native().errno() === constants.errno.EWOULDBLOCK) return false;
   throw systemCallError("flock");
+}
+
+const SYS_KEXEC_FILE_LOAD = { x64: 320, arm64: 294 } as const;
+const KEXEC_FILE_UNLOAD = 1;
+const KEXEC_FILE_NO_INITRAMFS = 4;
+const REBOOT_KEXEC = 0x45584543;
+
+/** Loads the kernel that {@link rebootInto} starts, from open files; `initrd` null is none. */
+export function loadKernel(kernel: number, initrd: number | null, commandLine: string): void {
+  const number = SYS_KEXEC_FILE_LOAD[process.arch as keyof typeof SYS_KEXEC_FILE_LOAD];
+  const flags = initrd === null ? KEXEC_FILE_NO_INITRAMFS : 0;
+  const length = Buffer.byteLength(commandLine) + 1; // with its NUL
+  call("kexec_file_load", number, kernel, initrd ?? -1, length, commandLine, flags);
+}
+
+/** Forgets the kernel that was loaded. */
+export function unloadKernel(): void {
+  const number = SYS_KEXEC_FILE_LOAD[process.arch as keyof typeof SYS_KEXEC_FILE_LOAD];
+  call("kexec_file_load", number, -1, -1, 0, null, KEXEC_FILE_UNLOAD);
+}
+
+/** Writes what files have to their media, then starts the loaded kernel: nothing is asked, nothing returns. */
+export function rebootInto(): void {
+  calls().sync();
+  call("reboot", REBOOT_KEXEC);
 }
 
 /** A duplicate of a descriptor, close-on-exec. */
