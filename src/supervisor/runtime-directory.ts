@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, mkdirSync } from "node:fs";
-import { tmpdir, userInfo } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KstateError } from "../error/index.ts";
 
@@ -12,13 +12,13 @@ const MAX_SOCKET_PATH_BYTES = 107;
 export function runtimeDirectory(environment: NodeJS.ProcessEnv): string {
   const { KSTATE_RUNTIME_DIR: own, XDG_RUNTIME_DIR: users } = environment;
   if (own) return own;
-  return users ? join(users, "kstate") : join(tmpdir(), `kstate-${userInfo().uid}`);
+  return users ? join(users, "kstate") : join(tmpdir(), `kstate-${userId()}`);
 }
 
 /** Makes the directory if it is not there; `NAME_INVALID` unless it is this user's and closed to others. */
 export function ensureRuntimeDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const { uid } = userInfo();
+  const uid = userId();
   const found = lstatSync(directory);
   if (!found.isDirectory() || found.uid !== uid) {
     const problem = `${directory} is not a directory of user ${uid}; remove it, or set KSTATE_RUNTIME_DIR`;
@@ -43,4 +43,9 @@ export function socketPath(directory: string, name: string): string {
     name,
     problem,
   });
+}
+
+/** In containers a user may have no entry in any table of users, so nobody is asked for a name. */
+function userId(): number {
+  return process.getuid?.() ?? -1;
 }
