@@ -46,6 +46,12 @@ function bench([name, ...rest]) {
   return run(`bench ${name}`, [`bench/${name}/main.mjs`, ...rest.filter((arg) => arg !== "--")]) ? 0 : 1;
 }
 
+/** Builds, then carries services over real reboots in QEMU. */
+function kexec() {
+  if (!build()) return 1;
+  return run("kexec", ["test/kexec/main.mjs", ...args]) ? 0 : 1;
+}
+
 /** All checks, then the tests; the last line is `N passed, N failed`. */
 function test() {
   const checks = [
@@ -108,6 +114,9 @@ switch (command) {
   case "test":
     process.exitCode = test();
     break;
+  case "kexec":
+    process.exitCode = kexec();
+    break;
   case "bench":
     process.exitCode = bench(args);
     break;
@@ -118,6 +127,8 @@ switch (command) {
     process.exitCode = build() ? 0 : 1;
     break;
   default:
-    console.error("usage: node scripts/run.mjs start | test [FILTER…] | build | bench NAME | example NAME");
+    console.error(
+      "usage: node scripts/run.mjs start | test [FILTER…] | kexec [luo] [dax] | build | bench NAME | example NAME",
+    );
     process.exitCode = 2;
 }

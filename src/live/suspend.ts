@@ -1,6 +1,6 @@
 import type { VersionIds } from "../description/index.ts";
 import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
-import { HANDOVER, type PhysicalMemory, POLL } from "../memory/index.ts";
+import { CHECKPOINT, HANDOVER, type PhysicalMemory, POLL } from "../memory/index.ts";
 import { collectConnections, type Parts, thaw } from "./freeze.ts";
 import type { ResumeFigures, SuspendFigures } from "./protocol.ts";
 import { allocRoom, saveInto } from "./save-into.ts";
@@ -95,7 +95,7 @@ export function resume(parts: Parts, memory: PhysicalMemory, system: LiveSystem)
   const loadMs = Number(system.nowNs() - startedAtNs) / 1e6;
   memory.own();
   return () => {
-    memory.settle();
+    memory.settle(CHECKPOINT); // until this program makes one: it may crash at once
     // What is carried for a later version may have folios that only that version knows.
     const freedFolios = carried.length > 0 ? 0 : memory.freeUnclaimed(({ owner }) => owner !== "").length;
     return { loadMs, streamBytes, freedFolios };

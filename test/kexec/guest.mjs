@@ -41,7 +41,7 @@ function mountMedium() {
     if (status !== 0) throw new Error(`${command} ${args.join(" ")}: ${stderr}`);
   };
   if (step === "1") run("mke2fs", "-q", "-b", "4096", "/dev/pmem0");
-  run("mount", "-t", "ext2", "-o", "dax=always", "/dev/pmem0", "/pmem");
+  run("mount", "-t", "ext4", "-o", "dax=always", "/dev/pmem0", "/pmem");
 }
 
 /** Players who walk and chat until every room has had a round. */
