@@ -1,5 +1,7 @@
 // What finding a map costs by its size: node mapping.mjs MIB makes one, and starts a program that takes it over and gets an entry.
 import { spawnSync } from "node:child_process";
+import { PerformanceObserver } from "node:perf_hooks";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { blob, u32 } from "../../dist/index.js";
 import { createMemfd, openDescriptor, openMap, PhysicalMemory } from "../../dist/memory/index.js";
@@ -7,7 +9,9 @@ import { createMemfd, openDescriptor, openMap, PhysicalMemory } from "../../dist
 const MIB = 2 ** 20;
 const options = { key: u32, value: blob({ max: MIB }) };
 
-function takeOver() {
+async function takeOver() {
+  const collections = [];
+  new PerformanceObserver((list) => collections.push(...list.getEntries())).observe({ entryTypes: ["gc"] });
   openDescriptor(3).close(); // koffi is loaded and its functions are there
   const start = performance.now();
   const memory = PhysicalMemory.attach(openDescriptor(Number(process.env.KSTATE_BENCH_FD)));
@@ -17,7 +21,11 @@ function takeOver() {
   const opened = performance.now();
   if (map.get(5)?.length !== 64 * 1024) throw new Error("the entry is not there");
   const got = performance.now();
-  return { attach: attached - start, open: opened - attached, get: got - opened, all: got - start };
+  await delay(10); // the observer is told afterwards
+  const gc = collections
+    .filter(({ startTime }) => startTime >= start && startTime < got)
+    .reduce((sum, { duration }) => sum + duration, 0);
+  return { attach: attached - start, open: opened - attached, get: got - opened, all: got - start, gc };
 }
 
 function make(mib, rounds) {
@@ -36,9 +44,16 @@ function make(mib, rounds) {
     return JSON.parse(stdout);
   });
   const median = (step) => runs.map((run) => run[step]).toSorted((a, b) => a - b)[Math.floor(rounds / 2)];
-  return { mib, attach: median("attach"), open: median("open"), get: median("get"), all: median("all") };
+  return {
+    mib,
+    attach: median("attach"),
+    open: median("open"),
+    get: median("get"),
+    all: median("all"),
+    gc: median("gc"),
+  };
 }
 
 const [mib, rounds] = process.argv.slice(2);
-const result = mib === undefined ? takeOver() : make(Number(mib), Number(rounds));
+const result = mib === undefined ? await takeOver() : make(Number(mib), Number(rounds));
 process.stdout.write(`${JSON.stringify(result)}\n`);

@@ -16,7 +16,7 @@ import {
   VERDICT_COUNT,
   WINDOW_BYTES,
 } from "./layout.ts";
-import { readSuperblock, type Superblock, writeSuperblock } from "./superblock.ts";
+import { highestSequence, readSuperblock, type Superblock, writeSuperblock } from "./superblock.ts";
 import {
   decodeTable,
   EMPTY_TABLE,
@@ -191,6 +191,7 @@ export class PhysicalMemory {
   }
 
   #readTable(): ReadTable {
+    if (this.#read?.sequence === highestSequence(this.#header)) return this.#read;
     const { sequence, tableAddress, tableLength, tableCrc, capacity } = this.superblock();
     if (this.#read?.sequence === sequence) return this.#read;
     if (tableLength > 0 && (tableAddress < HEADER_BYTES || tableAddress + tableLength > capacity)) {

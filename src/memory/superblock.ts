@@ -47,6 +47,14 @@ export function readSuperblock(memory: DataView): Superblock {
   return newest;
 }
 
+/** The higher sequence number of both copies, valid or not: while it is the same, so is everything else. */
+export function highestSequence(memory: DataView): number {
+  const [first, second] = [24, PAGE_SIZE + 24].map(
+    (at) => memory.getUint32(at, true) + memory.getUint32(at + 4, true) * 2 ** 32,
+  );
+  return Math.max(first!, second!);
+}
+
 function readCopy(memory: DataView, at: number): Superblock | undefined {
   if (memory.getUint32(at, true) !== MEMORY_MAGIC || memory.getUint32(at + 4, true) !== LAYOUT_VERSION)
     return undefined;

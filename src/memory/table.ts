@@ -83,6 +83,7 @@ export function decodeTable(bytes: Uint8Array): Table {
 class TableReader {
   readonly #bytes: Buffer;
   #at = 0;
+  #text = { at: 0, length: 0, text: "" };
 
   constructor(bytes: Uint8Array) {
     this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -97,12 +98,18 @@ class TableReader {
   }
 
   u64(): number {
-    return Number(this.#bytes.readBigUInt64LE(this.#skip(8)));
+    return this.u32() + this.u32() * 2 ** 32;
   }
 
+  /** Most texts are the one before: all folios of a collection have the same owner. */
   text(): string {
-    const length = this.#bytes.readUInt16LE(this.#skip(2));
-    return this.#bytes.toString("utf8", this.#skip(length), this.#at);
+    const bytes = this.#bytes;
+    const length = bytes.readUInt16LE(this.#skip(2));
+    const at = this.#skip(length);
+    const { at: before, length: lengthBefore, text } = this.#text;
+    if (length === lengthBefore && bytes.compare(bytes, before, before + length, at, this.#at) === 0) return text;
+    this.#text = { at, length, text: bytes.toString("utf8", at, this.#at) };
+    return this.#text.text;
   }
 
   list<T>(read: () => T): T[] {

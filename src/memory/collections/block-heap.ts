@@ -20,9 +20,9 @@ const MIN_SEGMENT_BYTES = 65_536;
 const MIB = 2 ** 20;
 /** Up to so many segments are at most so large: growing by small ones makes no pause, and the header has room. */
 const SEGMENT_STEPS = [
-  [1024, 4 * MIB],
-  [1536, 16 * MIB],
-  [1920, 64 * MIB],
+  [512, 4 * MIB],
+  [1024, 16 * MIB],
+  [1536, 64 * MIB],
   [MAX_SEGMENTS, 1024 * MIB],
 ] as const;
 /** Blocks are joined when so much of the memory was freed since the last time. */
