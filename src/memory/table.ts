@@ -107,7 +107,8 @@ class TableReader {
     const length = bytes.readUInt16LE(this.#skip(2));
     const at = this.#skip(length);
     const { at: before, length: lengthBefore, text } = this.#text;
-    if (length === lengthBefore && bytes.compare(bytes, before, before + length, at, this.#at) === 0) return text;
+    if (length === lengthBefore && bytes.compare(bytes, before, before + length, at, this.#at) === 0)
+      return text;
     this.#text = { at, length, text: bytes.toString("utf8", at, this.#at) };
     return this.#text.text;
   }

@@ -155,6 +155,26 @@ test("a migration that another program had begun is finished, and nothing is los
   }
 });
 
+test("an array and a map take no more memory after many migrations than after two", () => {
+  const next = programs();
+  const memory = next();
+  const rows = openArray(memory, "a", v1);
+  const map = mapOf(memory, v1);
+  for (let n = 0; n < ROWS; n += 1) {
+    rows.append(first(n));
+    map.set(n, first(n));
+  }
+  const free: number[] = [];
+  for (let round = 0; round < 12; round += 1) {
+    const description = (round % 2 === 0 ? v2 : v1) as Description<unknown>;
+    const again = next();
+    const opened = [openArray(again, "a", description), mapOf(again, description)];
+    for (const collection of opened) while (collection.migrateStep());
+    free.push(again.freeBytes);
+  }
+  assert.deepEqual(free.slice(-2), free.slice(2, 4));
+});
+
 test("a description that only says more is taken without moving a row", () => {
   const next = programs();
   openArray(next(), "a", v1).append(first(5));

@@ -149,8 +149,12 @@ export function createRows(collection: CollectionMemory, layout: RowLayout, capa
   collection.finish();
 }
 
-/** Begins a migration when the layout is another; one that another program had begun is finished first. */
-export function adoptLayout(collection: CollectionMemory, layout: RowLayout): void {
+/**
+ * Begins a migration when the layout is another; one that another program had begun is finished first. There is room for
+ * `capacity` rows then and for all that are there, and not for all that there was room for: folios are rounded up, so the
+ * array would be larger after every migration.
+ */
+export function adoptLayout(collection: CollectionMemory, layout: RowLayout, capacity: number): void {
   const { words, name } = collection;
   const stored = storedLayout(collection, HEADER.layout)!;
   if (stored.text === layout.text) return;
@@ -165,7 +169,8 @@ export function adoptLayout(collection: CollectionMemory, layout: RowLayout): vo
   new ArrayRows(collection, stored).migrateStep(Number.POSITIVE_INFINITY); // stores a staged row, too
   const staging = words[ARRAY.staging]!;
   const [oldRows, oldCapacity] = [words[ARRAY.rows]!, words[ARRAY.capacity]!];
-  const marks = collection.alloc(addRows(collection, layout, oldCapacity));
+  const rows = Math.max(capacity, words[ARRAY.length]!);
+  const marks = collection.alloc(addRows(collection, layout, rows));
   storeLayout(collection, layout);
   beginMigration(collection);
   collection.store(ARRAY.oldRows, oldRows);

@@ -41,7 +41,7 @@ function willMigrate(memory: PhysicalMemory, record: CollectionRecord): boolean 
   const wanted = parseRowLayout(layout, new Uint8Array(0));
   if (stored.text === layout || isSameRows(stored, wanted)) return false;
   conversion(name, stored, wanted);
-  if (kind === "array") memory.assertRoom(ColumnRows.bytesFor(wanted, words[ARRAY.capacity]!));
+  if (kind === "array") memory.assertRoom(ColumnRows.bytesFor(wanted, words[ARRAY.length]!));
   return true;
 }
 

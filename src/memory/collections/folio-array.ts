@@ -58,7 +58,7 @@ export class FolioArray<State> {
       if (collection.isNew) createRows(collection, layout, this.#firstCapacity);
       else {
         collection.freeOthers(rowFolios(collection));
-        adoptLayout(collection, layout);
+        adoptLayout(collection, layout, this.#firstCapacity);
       }
       const rows = new ArrayRows(collection, layout);
       rows.reserve(this.#firstCapacity);
