@@ -12,7 +12,7 @@ import {
 import { dirname } from "node:path";
 import { isKstateError, KstateError } from "../error/index.ts";
 import { createMemfd, type DaxOptions, openDax, type PhysicalMemory } from "../memory/index.ts";
-import { copyInto, descriptorSource, writeAll } from "./byte-places.ts";
+import { descriptorSource, writeAll } from "./byte-places.ts";
 import type { Carrier, FindOptions, Stored, Waiting } from "./carrier.ts";
 import type { ImageRecord } from "./format.ts";
 import { Image, type ImageFacts } from "./image.ts";
@@ -43,9 +43,9 @@ export function daxCarrier(path: string, options: DaxOptions = {}): Carrier {
   return new FileCarrier(`dax:${path}`, path, "none", (temporary, image) => {
     const backEnd = openDax(temporary, image.record.sizeBytes, options);
     try {
-      backEnd.allocate(0, backEnd.capacity);
-      copyInto(backEnd, image.bytes());
-      backEnd.persist(0, backEnd.capacity);
+      // Written rather than mapped: a full medium is an error then, and not every file system on DAX has fallocate.
+      writeAll(backEnd.descriptor, image.bytes());
+      fsyncSync(backEnd.descriptor);
     } finally {
       backEnd.close();
     }
