@@ -10,6 +10,7 @@ export {
   type UpdateTimeouts,
 } from "./control-protocol.ts";
 export { claimName, serveControl } from "./control-server.ts";
+export { hasDescriptorStore, storedMemory, storeMemory } from "./descriptor-store.ts";
 export type { Command } from "./program.ts";
 export { ensureRuntimeDirectory, runtimeDirectory, socketPath } from "./runtime-directory.ts";
 export { findOrphan } from "./service-record.ts";

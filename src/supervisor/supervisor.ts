@@ -354,6 +354,10 @@ export class Supervisor {
     return this.#current.lock ?? null;
   }
 
+  get memoryDescriptor(): number {
+    return this.#memory.descriptor;
+  }
+
   status(): SupervisorStatus {
     const { pid, command, startedAt, phase, lock } = this.#current;
     return {

@@ -13,6 +13,7 @@ const pages = [
   "docs/guides/change-a-description.md",
   "docs/guides/collections-and-references.md",
   "docs/guides/custom-fields.md",
+  "docs/guides/kernel.md",
 ];
 /** Pages whose code would serve for ever: it has the right types. */
 const servicePages = ["docs/guides/connections.md"];

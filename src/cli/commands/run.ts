@@ -1,14 +1,18 @@
 import { realpathSync } from "node:fs";
-import type { Waiting } from "../../carrier/index.ts";
+import { processCarrier, type Waiting } from "../../carrier/index.ts";
 import { KstateError } from "../../error/index.ts";
 import {
   claimName,
+  DEFAULT_TIMEOUTS,
   ensureRuntimeDirectory,
   findOrphan,
+  hasDescriptorStore,
   runtimeDirectory,
   Supervisor,
   serveControl,
   socketPath,
+  storedMemory,
+  storeMemory,
   supervisorSystem,
 } from "../../supervisor/index.ts";
 import { waitingIn } from "../carrier-option.ts";
@@ -20,7 +24,7 @@ export async function run(line: CommandLine): Promise<number> {
   const { from, staleOk, adopt } = line;
   if (from !== null && adopt)
     throw usage("--from begins with a state, --adopt with a program: give one of them");
-  return serve(line, from === null ? undefined : waitingIn(from, { staleOk }));
+  return serve(line, from === null ? keptBySystemd() : waitingIn(from, { staleOk }));
 }
 
 /** Runs a service that begins with what waits for it, if anything does. */
@@ -48,12 +52,41 @@ export async function serve(
       const supervisor =
         adopted ?? Supervisor.start(options, supervisorSystem, first, waiting ?? memoryBytes);
       serveControl(server, supervisor);
-      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
-        process.on(signal, () => void supervisor.stop());
+      const stop = keepInStore(supervisor, options.log) ?? ((): void => void supervisor.stop());
+      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
     });
   } finally {
     server.close();
   }
+}
+
+/** The suspended state that the supervisor before us left in systemd's descriptor store, if it did. */
+function keptBySystemd(): Waiting | undefined {
+  const descriptor = storedMemory(process.env);
+  for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete process.env[name];
+  return descriptor === undefined ? undefined : processCarrier(descriptor).find();
+}
+
+/**
+ * Under systemd with a descriptor store the memory goes there, so that being ended is being suspended: the next start
+ * has it. Returns what ends the service then; undefined without a store.
+ */
+function keepInStore(supervisor: Supervisor, log: (text: string) => void): (() => void) | undefined {
+  if (!hasDescriptorStore(process.env)) return undefined;
+  try {
+    storeMemory(process.env, supervisor.memoryDescriptor);
+  } catch (error) {
+    log(`the memory is not kept by systemd: ${(error as Error).message}`);
+    return undefined;
+  }
+  const keep: Parameters<Supervisor["suspend"]>[1] = async (memory, facts) => {
+    return { ...(await processCarrier().store(memory, facts)), isHeld: false }; // systemd holds it
+  };
+  return () => {
+    supervisor
+      .suspend({ lock: null, timeouts: DEFAULT_TIMEOUTS }, keep, () => {})
+      .catch(() => supervisor.stop());
+  };
 }
 
 /** Two programs of one name would fight for the same addresses and have half of the clients each. */
