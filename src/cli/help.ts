@@ -9,6 +9,7 @@ export const helpText = `kstate: live update for stateful Node.js services
   kstate resume [-- COMMAND…]                 start it with the state that was kept, wherever that is
   kstate kexec --to CARRIER [options]         suspend it and reboot into another kernel, at once
   kstate stop                                 end it
+  kstate dev ENTRY                            run a program; every change of its sources is a live update
 
   kstate lock [ENTRY…]                        write the lock file: the descriptions as JSON, to be committed
   kstate check OLD [NEW]                      whether NEW loads what OLD saves, and OLD what NEW saves
@@ -33,5 +34,5 @@ export const helpText = `kstate: live update for stateful Node.js services
   --freeze-timeout MS     update, rollback: until the next version has the state (5000)
   --json                  update, rollback, status: print the result as JSON
 
-The last five have options of their own: kstate check --help.
+dev and the last five have options of their own: kstate check --help.
 Exit status: 0 done; 1 refused or failed, and the service goes on as it was; 2 could not be tried.`;

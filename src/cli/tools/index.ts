@@ -1,5 +1,6 @@
 import { check } from "./check.ts";
 import { compile } from "./compile.ts";
+import { dev } from "./dev.ts";
 import { diff } from "./diff.ts";
 import { inspect } from "./inspect.ts";
 import { lock } from "./lock.ts";
@@ -13,4 +14,5 @@ export const tools: Readonly<Record<string, CliTool>> = Object.assign(Object.cre
   compile,
   inspect,
   diff,
+  dev,
 } satisfies Record<string, CliTool>);
