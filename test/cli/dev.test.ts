@@ -30,7 +30,6 @@ await live.ready();
 /** A project of a user, with what it has installed. */
 class Project {
   readonly directory: string;
-  readonly #t: TestContext;
   readonly #runtime: string;
   readonly #extension: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -38,8 +37,11 @@ class Project {
   #port = 0;
 
   constructor(t: TestContext, extension: "mjs" | "ts", installed: readonly string[]) {
-    this.#t = t;
     this.#extension = extension;
+    t.after(async () => {
+      this.output.child.kill("SIGTERM"); // before its directories go
+      await this.output.closed();
+    });
     this.#runtime = runtimeDirectory(t);
     this.directory = mkdtempSync(join(tmpdir(), "kstate-dev-"));
     t.after(() => {
@@ -76,10 +78,6 @@ class Project {
   /** Runs `kstate dev` until the test ends. */
   dev(): ChildOutput {
     this.output = startKstate(this.#runtime, ["dev", join(this.directory, `src/app.${this.#extension}`)]);
-    this.#t.after(async () => {
-      this.output.child.kill("SIGTERM");
-      await this.output.closed();
-    });
     return this.output;
   }
 
@@ -155,7 +153,7 @@ test("a burst of changes is few updates, and the last one counts, whenever it co
     await project.sawTimes(/has the state and serves/, updates);
     if ((await project.get()).text === "the last one") break;
   }
-  assert.ok(updates >= 2 && updates < 10, `${updates} updates for 41 changes`);
+  assert.ok(updates < 10, `${updates} updates for 41 changes`);
 });
 
 test("saving what is there already is no change, and node_modules is not looked at", async (t) => {
