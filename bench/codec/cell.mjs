@@ -6,7 +6,7 @@ import { peers } from "./peers.mjs";
 
 const [name, peer, step, size, rounds] = process.argv.slice(2);
 /** What is slow is measured less often. */
-const [fewest, longestMs] = [3, 2500];
+const [fewest, longestMs] = [3, 1500];
 const set = dataSets[name];
 const count = set.count(Number(size));
 

@@ -77,7 +77,7 @@ function run(name, peer, step) {
 }
 
 /** What is slow gets fewer processes. */
-const longestCellMs = 9000;
+const longestCellMs = 6000;
 
 /** The medians of several processes, and the lowest and highest of all. */
 function cell(name, peer, step) {
