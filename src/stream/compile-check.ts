@@ -242,14 +242,27 @@ if(V.getInt32(${p}+8,true)!==${versionId})other(${known},V.getInt32(${p}+8,true)
 
   /** Structs that share one header. */
   #group(description: Description, max: number, key: Kind | undefined, keyVersion: number): string {
-    const [n, outer] = [this.#text.fresh("n"), this.#text.fresh("e")];
+    const [n, outer, start] = [this.#text.fresh("n"), this.#text.fresh("e"), this.#text.fresh("q")];
     const versionId = this.#versionOf(description);
     const element: Kind = { kind: "record", fields: description.fields };
     const code =
       key === undefined
         ? this.#elements(element, n, versionId)
         : this.#keyed(key, element, n, keyVersion, versionId);
-    return `{if(e-p<${entryHeaderSize})${bail}${this.#header(description, "p")}const ${outer}=e;{const e=entryEnd(p,${outer});if(++D>${depthLimit})${bail}p+=${entryHeaderSize};const ${n}=count(p,e,${max});p+=4;${code}if(p!==e)${bail}D--;}}`;
+    return `{if(e-p<${entryHeaderSize})${bail}${this.#header(description, "p")}const ${outer}=e,${start}=p;{const e=entryEnd(p,${outer});if(++D>${depthLimit})${bail}p+=${entryHeaderSize};const ${n}=count(p,e,${max});p+=4;${code}${this.#columns(description, n, start)}if(p!==e)${bail}D--;}}`;
+  }
+
+  /** Subsections of all elements, each once, in any order: of each a flag for every element, and fields after a 1. */
+  #columns({ subsections }: Description, n: string, start: string): string {
+    if (subsections.length === 0) return "";
+    const [places, i, outer] = [this.#text.fresh("c"), this.#text.fresh("i"), this.#text.fresh("e")];
+    const cases = subsections.map((subsection, index) => {
+      const fields = this.fields(subsection.fields, this.#versionOf(subsection));
+      return `case ${subsection.id}:{if(${places}[${index}]!==0)${bail}${this.#header(subsection, "p")}const e=entryEnd(p,${outer});if(++D>${depthLimit})${bail}p+=${entryHeaderSize};${places}[${index}]=p;
+for(let ${i}=0;${i}<${n};${i}++){if(p>=e||b[p]>1)${bail}if(b[p++]===1){${fields}}}if(p!==e)${bail}D--;break;}`;
+    });
+    return `const ${places}=[${subsections.map(() => 0).join(",")}];{const type=T,${outer}=e;T=${subsectionType};while(p<e){if(e-p<${entryHeaderSize})${bail}switch(V.getInt32(p+4,true)){${cases.join("")}default:${bail}}}T=type;}
+noteColumns(${start},${places},p);`;
   }
 
   #keyed(key: Kind, element: Kind, n: string, keyVersion: number, versionId: number): string {

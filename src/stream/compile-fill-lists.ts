@@ -11,6 +11,8 @@ type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
 
 export class ListsFill {
   readonly #parts: FillParts;
+  /** Variables with the columns of the groups that are being generated, the innermost last. */
+  readonly #columns: string[] = [];
 
   constructor(parts: FillParts) {
     this.#parts = parts;
@@ -74,11 +76,16 @@ export class ListsFill {
   }
 
   /** Reads the count, and the header before it if the elements are structs. */
-  counted(element: Kind, read: (element: Kind, n: string) => string, around: Around): string {
-    void around;
+  counted(element: Kind, read: (element: Kind, n: string) => string): string {
     const n = this.#parts.text.fresh("n");
-    const header = element.kind === "struct" ? `P+=${entryHeaderSize};` : "";
-    return `{${header}const ${n}=V.getUint32(P,true);P+=4;${read(element, n)}}`;
+    const count = `const ${n}=V.getUint32(P,true);P+=4;`;
+    if (element.kind !== "struct") return `{${count}${read(element, n)}}`;
+    if (element.of().subsections.length === 0) return `{P+=${entryHeaderSize};${count}${read(element, n)}}`;
+    const [columns, after] = [this.#parts.text.fresh("c"), this.#parts.text.fresh("q")];
+    this.#columns.push(columns);
+    const code = `{const ${columns}=columnsOf(P),${after}=endOfGroup(P);P+=${entryHeaderSize};${count}${read(element, n)}P=${after};}`;
+    this.#columns.pop();
+    return code;
   }
 
   /** `isGroup`: structs have no headers of their own. */
@@ -100,6 +107,7 @@ export class ListsFill {
   #elementSize(element: Kind, around: Around): number | undefined {
     if (element.kind !== "struct") return fixedSize(element, around.versionId, this.#parts.versionOf);
     const description = element.of();
+    if (description.subsections.length > 0) return undefined;
     return fieldsSize(description.fields, this.#parts.versionOf(description), this.#parts.versionOf);
   }
 
@@ -115,6 +123,12 @@ export class ListsFill {
 
   /** Fixed ones stand at `p`, others at `P`. */
   #groupElement(description: Description, x: string, existing: string): string {
+    if (description.subsections.length > 0) {
+      const columns = this.#columns.at(-1)!;
+      return this.#parts.object(x, existing, (form, o) =>
+        this.#parts.groupCall(form, description, o, columns),
+      );
+    }
     const fixed = this.#elementSize(
       { kind: "struct", of: () => description },
       this.#parts.aroundOf(description),
@@ -132,17 +146,13 @@ export class ListsFill {
       string,
     ];
     const read = (old: string) => this.#anyElement(element, y, old, around);
-    return this.counted(
-      element,
-      (_, n) => {
-        const fresh = `${set}=new Set();for(let ${i}=0;${i}<${n};${i}++){let ${y};${read("")}${set}.add(${y});}`;
-        if (existing === "") return `let ${set};${fresh}${x}=${set};`;
-        const old = isReused(element) ? `${before}[${i}]` : "";
-        const copy = isReused(element) ? `const ${before}=[...${set}];` : "";
-        return `let ${set}=${existing};if(${set} instanceof Set){${copy}${set}.clear();for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(old)}${set}.add(${y});}}else{${fresh}}${x}=${set};`;
-      },
-      around,
-    );
+    return this.counted(element, (_, n) => {
+      const fresh = `${set}=new Set();for(let ${i}=0;${i}<${n};${i}++){let ${y};${read("")}${set}.add(${y});}`;
+      if (existing === "") return `let ${set};${fresh}${x}=${set};`;
+      const old = isReused(element) ? `${before}[${i}]` : "";
+      const copy = isReused(element) ? `const ${before}=[...${set}];` : "";
+      return `let ${set}=${existing};if(${set} instanceof Set){${copy}${set}.clear();for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(old)}${set}.add(${y});}}else{${fresh}}${x}=${set};`;
+    });
   }
 
   /** An element at `P`, whatever its size. */
@@ -165,16 +175,12 @@ export class ListsFill {
     const plain = (n: string) =>
       `const ${before}k=newList(${n}),${before}v=newList(${n});for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${readKey}${before}k[${i}]=${k};${this.#anyElement(value, y, "", around)}${before}v[${i}]=${y};}
 for(let ${i}=0;${i}<${n};${i}++)${map}.set(${before}k[${i}],${before}v[${i}]);`;
-    return this.counted(
-      value,
-      (_, n) => {
-        if (existing === "") return `const ${map}=new Map();${plain(n)}${x}=${map};`;
-        const reusing = isReused(value)
-          ? `if(${map}.size>0){const ${before}=new Map(${map});${map}.clear();${loop(n, `${before}.get(${k})`)}}else{${plain(n)}}`
-          : `${map}.clear();${plain(n)}`;
-        return `let ${map}=${existing};if(!(${map} instanceof Map))${map}=new Map();${reusing}${x}=${map};`;
-      },
-      around,
-    );
+    return this.counted(value, (_, n) => {
+      if (existing === "") return `const ${map}=new Map();${plain(n)}${x}=${map};`;
+      const reusing = isReused(value)
+        ? `if(${map}.size>0){const ${before}=new Map(${map});${map}.clear();${loop(n, `${before}.get(${k})`)}}else{${plain(n)}}`
+        : `${map}.clear();${plain(n)}`;
+      return `let ${map}=${existing};if(!(${map} instanceof Map))${map}=new Map();${reusing}${x}=${map};`;
+    });
   }
 }

@@ -77,16 +77,48 @@ export class ObjectsFill {
       if (isLiteral) {
         return `function ${name}(){${start}const o=${this.bodyCall("make", description, "", undefined)};${advance}return o;}`;
       }
-      const fields = this.#parts.fields(
-        form === "into" ? "into" : "set",
-        description.fields,
-        this.#parts.aroundOf(description),
-      );
       const create = form === "make" ? this.#create(description, subsections) : "";
-      const call = size === undefined ? `${fields}(o);` : `${fields}(o,P,V,B);${advance}`;
-      const parts = this.#subsections(form === "into" ? "into" : "set", subsections);
+      const inner = form === "into" ? "into" : "set";
+      const call = this.#fieldsAt(inner, description);
+      const parts = this.#subsections(inner, subsections);
       return `function ${name}(${form === "make" ? "" : "o"}){${start}${create}${this.#before(description)}${call}${parts}${this.#after(description)}P=e;${form === "make" ? "return o;" : ""}}`;
     });
+  }
+
+  /** An element at `P` of a group, and its subsections from the columns, whose places move on. */
+  groupCall(form: Form, description: Description, o: string, columns: string): string {
+    const { subsections } = description;
+    const name = this.#parts.text.named(`g${form}${this.#parts.text.id(description)}`, (fn) => {
+      const inner = form === "into" ? "into" : "set";
+      const create = form === "make" ? this.#create(description, subsections) : "";
+      const columnTexts = subsections.map((subsection, i) => {
+        const present = `P=c[${i}];${this.#bodyAt(inner, subsection)}c[${i}]=P;`;
+        return `if(c[${i}]!==0&&B[c[${i}]++]===1){${present}}else{${this.#absentFields(inner, subsection)}}`;
+      });
+      return `function ${fn}(${form === "make" ? "" : "o,"}c){${create}${this.#before(description)}${this.#fieldsAt(inner, description)}const p=P;${columnTexts.join("")}P=p;${this.#after(description)}${form === "make" ? "return o;" : ""}}`;
+    });
+    return `${name}(${o === "" ? "" : `${o},`}${columns})`;
+  }
+
+  /** Fills `o` with the fields at `P`, and moves `P` behind them. */
+  #fieldsAt(form: "set" | "into", description: Description): string {
+    const around = this.#parts.aroundOf(description);
+    const fields = this.#parts.fields(form, description.fields, around);
+    const size = this.#parts.sizeOf(description.fields, around);
+    return size === undefined ? `${fields}(o);` : `${fields}(o,P,V,B);P+=${size};`;
+  }
+
+  /** The same with the description's hooks. */
+  #bodyAt(form: "set" | "into", description: Description): string {
+    const size = this.#parts.sizeOf(description.fields, this.#parts.aroundOf(description));
+    return `${this.bodyCall(form, description, "o", undefined)};${size === undefined ? "" : `P+=${size};`}`;
+  }
+
+  #absentFields(form: "set" | "into", description: Description): string {
+    return description.fields
+      .filter((field) => !isDeprecated(field) && field.kind.kind !== "unused")
+      .map((field) => this.#parts.absent(form, field, this.#parts.aroundOf(description)))
+      .join("");
   }
 
   /** They may stand in any order, and are filled in the description's. */
@@ -97,11 +129,8 @@ export class ObjectsFill {
     const find = `let ${places.map((place) => `${place}=0`).join(",")};while(P<e){switch(V.getInt32(P+4,true)){${cases}}P+=${entryHeaderSize}+V.getUint32(P+16,true);}`;
     const fill = subsections.map((subsection, i) => {
       const entry = this.#entryFunction("into", subsection);
-      const absent = subsection.fields
-        .filter((field) => !isDeprecated(field) && field.kind.kind !== "unused")
-        .map((field) => this.#parts.absent(form, field, this.#parts.aroundOf(subsection)));
       const present = form === "into" ? `${entry}(o);` : `${this.#setEntry(subsection)}(o);`;
-      return `if(${places[i]}!==0){P=${places[i]};${present}}else{${absent.join("")}}`;
+      return `if(${places[i]}!==0){P=${places[i]};${present}}else{${this.#absentFields(form, subsection)}}`;
     });
     return `${find}${fill.join("")}`;
   }

@@ -35,4 +35,6 @@ export interface FillParts {
   absent(form: "set" | "into", field: FieldModel, around: Around): string;
   /** A call that fills or makes an object of a description, without its subsections. */
   bodyCall(form: Form, description: Description, o: string, p: string | undefined): string;
+  /** A call that fills or makes an element of a group whose columns of subsections the variable `columns` has. */
+  groupCall(form: Form, description: Description, o: string, columns: string): string;
 }

@@ -63,6 +63,10 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
     return this.#objects.bodyCall(form, description, o, p);
   }
 
+  groupCall(form: Form, description: Description, o: string, columns: string): string {
+    return this.#objects.groupCall(form, description, o, columns);
+  }
+
   aroundOf(description: Description): Around {
     return { versionId: this.versionOf(description), description, subjects: none };
   }
@@ -192,10 +196,8 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
       case "struct":
         return this.#objects.struct(kind.of(), x, existing, undefined);
       case "list":
-        return this.#lists.counted(
-          kind.element,
-          (element, n) => this.#lists.list(element, n, x, existing, around, true),
-          around,
+        return this.#lists.counted(kind.element, (element, n) =>
+          this.#lists.list(element, n, x, existing, around, true),
         );
       case "set":
         return this.#lists.set(kind, x, existing, around);

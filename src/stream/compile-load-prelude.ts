@@ -43,6 +43,10 @@ function custom(p,e,kind,isSkipped){
   customs.set(p,read);
   return read.end;
 }
+/** Where the subsections of a group's elements begin, and where the group ends, kept by its place. */
+function noteColumns(start,places,end){if(customs===undefined)customs=new Map();customs.set(-1-start,{value:places,end});}
+function columnsOf(start){return customs.get(-1-start).value.slice();}
+function endOfGroup(start){return customs.get(-1-start).end;}
 function customValue(){const {value,end}=customs.get(P);P=end;return value;}
 function created(create){return A.isTrial?{}:create()??{};}
 function before(preLoad,o){if(!A.isTrial)preLoad(o);}

@@ -2,8 +2,8 @@
  * What generated code can do with a description, found out before any is generated. What it cannot do is left to the
  * reference interpreter, for the whole section:
  *
- * - on load: `equal` of composite values, checks of composite fields and of objects inside others, structs with
- *   subsections as elements of list, set or map, sets and map keys that are not simply equal when their bytes are;
+ * - on load: `equal` of composite values, checks of composite fields and of objects inside others, sets and map keys
+ *   that are not simply equal when their bytes are;
  * - on both: `ref` in subsections, or in deprecated fields.
  */
 
@@ -67,7 +67,7 @@ function canLoadKind(kind: Kind): boolean {
   if (kind.kind === "map" && distinctness(kind.key) === "unknown") return false;
   const grouped = kind.kind === "map" ? kind.value : "element" in kind ? kind.element : undefined;
   if (isGroup(kind) && typeof grouped === "object" && grouped.kind === "struct") {
-    if (grouped.of().subsections.length > 0) return false;
+    if (grouped.of().subsections.some(({ subsections }) => subsections.length > 0)) return false;
   }
   return (
     nestedKinds(kind).every(canLoadKind) && nestedFields(kind).every((fields) => fields.every(canLoadField))
