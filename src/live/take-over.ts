@@ -38,7 +38,7 @@ export function takeOver(
       });
     }
     pair.sendVerdict(null);
-    memory.own();
+    memory.own({ sweep: false });
     const begin = (): HandoverFigures => {
       parts.collections.openAll(memory); // what it finds was compared before the pause
       const httpConnections = beginHttp(parts, sockets);

@@ -18,7 +18,7 @@ export function warmMemory(): () => void {
     memory.verdicts.decide(generation, "COMMITTED");
     memory.fence();
     memory.unfence();
-    memory.own();
+    memory.own({ sweep: false });
     memory.settle(CHECKPOINT);
     memory.freeUnclaimed();
   };

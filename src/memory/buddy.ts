@@ -25,6 +25,11 @@ export class Buddy {
     return this.#freePages;
   }
 
+  /** All free blocks, in no order. */
+  *freeBlocks(): Generator<{ readonly page: number; readonly order: number }> {
+    for (const [order, blocks] of this.#free.entries()) for (const page of blocks) yield { page, order };
+  }
+
   /** Takes a block, the lowest of the smallest that fit; undefined when there is none. */
   alloc(order: number): number | undefined {
     for (let found = order; found <= MAX_ORDER; found += 1) {

@@ -38,13 +38,23 @@ function* limits(): Generator<Limit> {
       : ["memory.limit_in_bytes", "memory.usage_in_bytes"];
     for (let at = path; ; at = dirname(at)) {
       const limit = Number.parseInt(read(join(root, at, max!)), 10); // "max" is not a number: no limit
-      const used = Number.parseInt(read(join(root, at, current!)), 10);
+      const used = Number.parseInt(read(join(root, at, current!)), 10) - reclaimable(join(root, at));
       if (Number.isSafeInteger(limit) && Number.isSafeInteger(used)) {
         yield { name: `${join(root, at, max!)} (${limit} bytes)`, leftBytes: limit - used };
       }
       if (at === "/" || at === ".") break;
     }
   }
+}
+
+/** Pages of files that the kernel drops before it kills anybody: a program that reads much has its group full of them. */
+function reclaimable(group: string): number {
+  let bytes = 0;
+  for (const line of read(join(group, "memory.stat")).split("\n")) {
+    const [, size] = /^(?:in)?active_file (\d+)$/.exec(line) ?? [];
+    bytes += Number(size ?? 0);
+  }
+  return bytes;
 }
 
 /** The text of a file, empty when it is not there: not every system has cgroups. */

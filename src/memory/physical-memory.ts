@@ -94,7 +94,7 @@ export class PhysicalMemory {
     } as const;
     writeSuperblock(memory.#header, { ...empty, sequence: 1 });
     backEnd.persist(0, HEADER_BYTES);
-    memory.own();
+    memory.own({ sweep: false });
     return memory;
   }
 
@@ -206,9 +206,10 @@ export class PhysicalMemory {
 
   /**
    * Takes the memory over: it can be written, and everything that is not preserved is free. After a commit, or in
-   * the first program. `MEMORY_INVALID` when the table contradicts itself.
+   * the first program. `MEMORY_INVALID` when the table contradicts itself. A program that died can have freed pages without
+   * giving them back, which `sweep` does; in a hand-over there are none, and it would take time.
    */
-  own(): void {
+  own({ sweep = true }: { readonly sweep?: boolean } = {}): void {
     const { capacity, tableAddress, tableLength } = this.superblock();
     const table = this.preserved();
     const buddy = new Buddy(HEADER_PAGES, capacity / PAGE_SIZE);
@@ -219,8 +220,15 @@ export class PhysicalMemory {
       this.#tableFolio = this.#folio(tableAddress, order);
     }
     for (const window of this.#windows) window.allowWrites();
+    if (sweep) this.#sweep(buddy);
     this.#buddy = buddy;
     this.#table = table;
+  }
+
+  /** Takes the pages of all free blocks away: what is allocated has to be zeros. */
+  #sweep(buddy: Buddy): void {
+    for (const { page, order } of buddy.freeBlocks())
+      this.#backEnd.release(page * PAGE_SIZE, PAGE_SIZE * 2 ** order);
   }
 
   /** Cuts this program off: what it stores from now on, in any view and any thread, nobody else sees. */

@@ -1,22 +1,27 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isKstateError } from "#src/error/index.js";
-import { HANDOVER, openFile, PhysicalMemory } from "#src/memory/index.js";
+import { HANDOVER, openFile, PAGE_SIZE, PhysicalMemory } from "#src/memory/index.js";
 
 const directory = mkdtempSync(join(tmpdir(), "kstate-crash-"));
 after(() => rmSync(directory, { recursive: true, force: true }));
 const fixture = fileURLToPath(new URL("./fixtures/crash.js", import.meta.url));
 
 /** Runs the fixture until it kills itself at a step; 0 lets it finish. */
-function crash(path: string, step: number): string[] {
-  const { stdout, signal } = spawnSync(process.execPath, [fixture, path, String(step)], { encoding: "utf8" });
+async function crash(path: string, step: number): Promise<string[]> {
+  const child = spawn(process.execPath, [fixture, path, String(step)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const [output, [, signal]] = await Promise.all([text(child.stdout), once(child, "close")]);
   assert.equal(signal, step === 0 ? null : "SIGKILL");
-  return stdout.split("\n").filter(Boolean);
+  return output.split("\n").filter(Boolean);
 }
 
 /** What memory holds, in words. */
@@ -43,6 +48,11 @@ function contents(path: string): {
     sevens,
   };
   memory.own(); // nothing is preserved twice
+  for (let left = memory.freeBytes; left > 0; left -= PAGE_SIZE)
+    assert.ok(
+      memory.alloc(PAGE_SIZE).bytes.every((byte) => byte === 0),
+      "a free page was not empty",
+    );
   return found;
 }
 
@@ -59,25 +69,35 @@ const expected: Record<string, string[]> = {
   freed: [outcome("RUNNING", "", 0)],
 };
 
-test("a kill at any step leaves what was finished, or what was begun whole, and never a stale hand-over", () => {
-  const steps = Number(crash(join(directory, "whole"), 0).at(-1)?.split(" ")[1]);
-  assert.ok(steps > 20, `only ${steps} steps`);
-  for (let step = 1; step <= steps; step += 1) {
-    const path = join(directory, `step-${step}`);
-    const last = crash(path, step).at(-1);
-    if (last === undefined) {
-      // Killed before there was any memory, or just when there was: empty, or not ours yet.
-      try {
-        assert.equal(contents(path).folios, 0);
-      } catch (error) {
-        assert.ok(isKstateError(error, "MEMORY_INVALID"), String(error));
-      }
-      continue;
+/** Kills a program at a step, and looks at what it has left. */
+async function check(step: number): Promise<void> {
+  const path = join(directory, `step-${step}`);
+  const last = (await crash(path, step)).at(-1);
+  if (last === undefined) {
+    // Killed before there was any memory, or just when there was: empty, or not ours yet.
+    try {
+      assert.equal(contents(path).folios, 0);
+    } catch (error) {
+      assert.ok(isKstateError(error, "MEMORY_INVALID"), String(error));
     }
-    const { checkpoint, state, handover, folios, sevens } = contents(path);
-    const found = outcome(state, checkpoint, folios);
-    assert.ok(expected[last]?.includes(found), `step ${step}, after "${last}": found ${found}`);
-    assert.equal(handover, state === "PENDING", `step ${step}: a stale stream`);
-    assert.ok(sevens, `step ${step}: a preserved folio has changed`);
+    return;
   }
+  const { checkpoint, state, handover, folios, sevens } = contents(path);
+  const found = outcome(state, checkpoint, folios);
+  assert.ok(expected[last]?.includes(found), `step ${step}, after "${last}": found ${found}`);
+  assert.equal(handover, state === "PENDING", `step ${step}: a stale stream`);
+  assert.ok(sevens, `step ${step}: a preserved folio has changed`);
+}
+
+test("a kill at any store and any call leaves what was finished, or what was begun whole, and never a stale hand-over", async () => {
+  const steps = Number((await crash(join(directory, "whole"), 0)).at(-1)?.split(" ")[1]);
+  assert.ok(steps > 100, `only ${steps} steps`);
+  let step = 0;
+  const lane = async (): Promise<void> => {
+    while (step < steps) {
+      step += 1;
+      await check(step);
+    }
+  };
+  await Promise.all([lane(), lane(), lane()]);
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isKstateError } from "#src/error/index.js";
 import { blob, defineState, type Field, i64, list, string, u8, u32, u64 } from "#src/index.js";
+import { CLASS_COUNT, MAP } from "#src/memory/collections/layout.js";
 import {
   createHeap,
   createMemfd,
@@ -121,6 +122,76 @@ test("a bounded map keeps what is used, and stays within its bound", () => {
   for (let hot = 0; hot < 50; hot += 1) assert.ok(map.has(hot), `${hot} was used all the time`);
   assert.ok(map.size > 3000 && map.size < 15_000, `${map.size} entries`);
   assert.ok(map.has(19_999) && !map.has(60));
+});
+
+test("a bounded map of small entries makes room for large ones, and refuses only what is larger than itself", () => {
+  const map = openMap(heap(), "m", { key: u32, value: blob({ max: 4 * MIB }), maxBytes: 2 * MIB });
+  for (let key = 0; key < 30_000; key += 1) map.set(key, bytes(100, key));
+  const { size } = map;
+  for (let key = 100_000; key < 100_020; key += 1) {
+    map.set(key, bytes(300_000, key));
+    assert.deepEqual(map.get(key), bytes(300_000, key));
+    assert.ok(map.sizeBytes <= 2 * MIB, `${map.sizeBytes} bytes`);
+  }
+  assert.ok(map.size > 3 && map.size < size, `${map.size} entries`);
+  for (const [key, value] of map) assert.ok(value.every((byte) => byte === (key & 0xff)));
+  assert.throws(
+    () => map.set(1, bytes(3 * MIB, 1)),
+    (error) => isKstateError(error, "MEMORY_FULL") && /does not fit into its maxBytes/.test(error.message),
+  );
+  map.set(1, bytes(100, 1));
+  for (let key = 0; key < 30_000; key += 1) map.set(key, bytes(100, key));
+  assert.ok(map.size > size / 2, `only ${map.size} entries fit again`);
+});
+
+test("a bounded map makes room when the memory is full, also for its slots", () => {
+  const memory = heap(3);
+  memory.alloc(MIB);
+  const map = openMap(memory, "m", { key: u32, value: blob({ max: 5000 }), maxBytes: 64 * MIB });
+  for (let key = 0; key < 60_000; key += 1) map.set(key, bytes(key % 7 === 0 ? 2000 : 10, key));
+  assert.ok(map.size > 300, `${map.size} entries`);
+  for (const [key, value] of map) assert.deepEqual(value, bytes(key % 7 === 0 ? 2000 : 10, key));
+});
+
+test("free blocks are joined: what small entries have left is used by large ones", () => {
+  const map = openMap(heap(), "m", { key: u32, value: blob({ max: 5000 }) });
+  for (let key = 0; key < 20_000; key += 1) map.set(key, bytes(40, key));
+  const { sizeBytes } = map;
+  for (let key = 0; key < 20_000; key += 1) map.delete(key);
+  for (let key = 0; key < 400; key += 1) map.set(key, bytes(2500, key));
+  assert.equal(map.sizeBytes, sizeBytes);
+  for (let key = 0; key < 400; key += 1) assert.deepEqual(map.get(key), bytes(2500, key));
+});
+
+test("lists of free blocks that a program left half made are made anew", () => {
+  const backEnd = createMemfd(16 * MIB);
+  const options = { key: u32, value: blob({ max: 5000 }) };
+  const map = openMap(PhysicalMemory.create(backEnd), "m", options);
+  const random = numbers(11);
+  const model = new Map<number, Uint8Array>();
+  for (let step = 0; step < 8000; step += 1) {
+    const [key, value] = [random(2000), bytes(random(600), step)];
+    if (random(3) === 0) model.delete(key) && map.delete(key);
+    else model.set(key, value) && map.set(key, value);
+  }
+  const memory = PhysicalMemory.attach(openDescriptor(backEnd.descriptor));
+  memory.own();
+  const header = memory.preserved().folios.find(({ owner }) => owner === "collection:m");
+  const words = memory.peek(header!).view(Int32Array);
+  words[MAP.joining] = 1;
+  words.fill(0, MAP.free, MAP.free + CLASS_COUNT);
+  words[MAP.free + 3] = words[MAP.bump]!; // a list that leads to where no free block is
+  const again = openMap(memory, "m", options);
+  const { sizeBytes } = again;
+  assert.equal(again.size, model.size);
+  for (const [key, value] of model) again.set(key, value);
+  assert.ok(again.sizeBytes <= sizeBytes * 1.2, "what was free is not used");
+  for (let step = 0; step < 4000; step += 1) {
+    const [key, value] = [random(2000), bytes(random(600), step)];
+    model.set(key, value);
+    again.set(key, value);
+  }
+  for (const [key, value] of model) assert.deepEqual(again.get(key), value);
 });
 
 test("what is no key or no value is refused, and nothing has changed", () => {

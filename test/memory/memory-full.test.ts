@@ -55,6 +55,8 @@ test("a cgroup's limit is an error that names it, and never a kill", (t) => {
   const unified = existsSync("/sys/fs/cgroup/cgroup.controllers");
   const parent = unified ? "/sys/fs/cgroup" : `/sys/fs/cgroup/memory${path}`;
   const group = join(parent, `kstate-test-${process.pid}`);
+  const directory = mkdtempSync(fileURLToPath(new URL("pages-", import.meta.url))); // on a disk: /tmp may be memory
+  t.after(() => rmSync(directory, { recursive: true }));
   try {
     mkdirSync(group);
     writeFileSync(join(group, unified ? "memory.max" : "memory.limit_in_bytes"), String(160 * 1024 * 1024));
@@ -65,12 +67,19 @@ test("a cgroup's limit is an error that names it, and never a kill", (t) => {
   }
   try {
     const enter = ["sh", "-c", `echo $$ > ${join(group, "cgroup.procs")} && exec "$@"`, "sh"];
-    const output = fillMemory(["memfd"], enter);
-    assert.match(
-      output,
-      /MEMORY_FULL cannot allocate 1048576 bytes: \S*kstate-test-\d+\S* \(167772160 bytes\) leaves \d+/,
-    );
-    assert.match(output, /^allocated again after freeing some$/m);
+    // Pages of a file that was written or read count towards the limit, and are no reason to refuse anything.
+    const write = `dd if=/dev/zero of=${join(directory, "pages")} bs=1M count=200`;
+    const enterBusy = ["sh", "-c", `echo $$ > ${join(group, "cgroup.procs")} && ${write} && exec "$@"`, "sh"];
+    for (const command of [enter, enterBusy]) {
+      const output = fillMemory(["memfd"], command);
+      assert.match(
+        output,
+        /MEMORY_FULL cannot allocate 1048576 bytes: \S*kstate-test-\d+\S* \(167772160 bytes\) leaves \d+/,
+      );
+      const allocated = Number(/^allocated (\d+) MiB$/m.exec(output)?.[1]);
+      assert.ok(allocated > 50, `only ${allocated} MiB of 160`);
+      assert.match(output, /^allocated again after freeing some$/m);
+    }
   } finally {
     rmdirSync(group);
   }

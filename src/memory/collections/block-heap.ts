@@ -27,6 +27,8 @@ const SEGMENT_STEPS = [
 ] as const;
 /** Blocks are joined when so much of the memory was freed since the last time. */
 const JOIN_SHARE = 1 / 4;
+/** After so many entries a map that found the memory full asks again. */
+const GROWTH_PAUSE = 1000;
 /** A pause of some ten ms. */
 const MAX_JOINED_BLOCKS = 2 ** 18;
 /** Stores for which an operation of the heap's own leaves room in the journal. */
@@ -42,6 +44,8 @@ export class BlockHeap {
   readonly #maxBytes: number;
   #segmentBytes = 0;
   #freedUnits = 0;
+  /** Calls of `ensure` that do not ask for more memory, because it was full. */
+  #growthPause = 0;
   /** The list from which the operation at hand takes a block, and what is first in it afterwards. */
   #takenClass = -1;
   #takenNext = 0;
@@ -82,7 +86,16 @@ export class BlockHeap {
     if (this.has(sizeClass) || this.#split(sizeClass)) return true;
     if (this.#freedUnits * UNIT_BYTES > JOIN_SHARE * this.#segmentBytes && this.joinFor(sizeClass))
       return true;
+    if (this.#growthPause > 0) {
+      this.#growthPause -= 1;
+      return false;
+    }
     return this.#addSegment(unitsOf(sizeClass) * UNIT_BYTES);
+  }
+
+  /** The memory is full: a map that can make room does so for a while, rather than ask for more each time. */
+  pauseGrowth(): void {
+    this.#growthPause = GROWTH_PAUSE;
   }
 
   /** Joins free blocks that are neighbours; whether there is a block of this class then. */
@@ -139,6 +152,7 @@ export class BlockHeap {
     }
     this.#memory.journal.commit();
     this.#segmentBytes -= segment.size;
+    this.#growthPause = 0;
     this.#memory.free(segment);
   }
 

@@ -213,6 +213,7 @@ export class MapEntries {
         if (this.heap.ensure(sizeClass)) return;
       } catch (error) {
         if (!isKstateError(error, "MEMORY_FULL") || this.#bound === undefined) throw error;
+        this.heap.pauseGrowth();
       }
       this.#bound!.makeRoom(sizeClass);
     }
