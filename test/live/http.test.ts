@@ -23,6 +23,13 @@ class RawHttp {
     });
   }
 
+  /** Waits for an answer whose body is a text, and takes it. */
+  async text(body: string): Promise<void> {
+    const end = (): number => this.#text.indexOf(body);
+    while (end() < 0) await once(this.socket, "data");
+    this.#text = this.#text.slice(end() + body.length);
+  }
+
   /** The body of the next answer. */
   async answer(): Promise<Record<string, unknown>> {
     for (;;) {
@@ -119,6 +126,24 @@ test("clients of every kind get every answer across ten updates, and nothing is 
   const { body } = await service.get("/");
   assert.equal(body.count, added);
   assert.equal(body.additions, added);
+});
+
+test("a connection is not held back while a part of its next request has been read", async (t) => {
+  const service = await Service.start(t, "counter");
+  const { body } = await service.get("/");
+  const client = new RawHttp(t, service.port);
+  client.socket.write(`${get("/park")}GET /add?am`); // in one piece: it is read in one piece
+  await service.other("/"); // the parked request has been read by then
+  const update = service.startUpdate("--quiesce-timeout", "60000");
+  await update.saw(/quiescing/);
+  await service.other("/release");
+  await client.text("released");
+  client.socket.write("ount=2 HTTP/1.1\r\nHost: x\r\n\r\n");
+  const answer = await client.answer();
+  assert.deepEqual([answer.pid, answer.count], [body.pid, 2]);
+  assert.equal(await update.closed(), 0, update.stderr);
+  client.socket.write(get("/add"));
+  assert.equal((await client.answer()).count, 3);
 });
 
 test("a connection whose client has gone meanwhile is closed by the next version", async (t) => {

@@ -1,6 +1,9 @@
 /** The few members of Node's own socket objects that moving a connection needs, all in one place. */
 import { type Server, Socket } from "node:net";
 
+/** Most connections have nothing to carry, and there may be many of them. */
+const NOTHING = new Uint8Array(0);
+
 interface Handle {
   readonly fd: number;
   readonly writeQueueSize: number;
@@ -97,7 +100,8 @@ export function adopt(descriptor: number): Socket {
  * What was received and no listener has seen: a paused socket takes bytes until its buffer is full. They are left
  * where they are, for `read()` would show them to `data` listeners.
  */
-export function unreadBytes(socket: Socket): Buffer {
+export function unreadBytes(socket: Socket): Uint8Array {
+  if (socket.readableLength === 0 && socket.readableEncoding === null) return NOTHING;
   const { buffer, bufferIndex = 0, encoding, decoder } = internals(socket)._readableState;
   const chunks = [...buffer].slice(bufferIndex).map((chunk) => {
     return typeof chunk === "string" ? Buffer.from(chunk, encoding ?? "utf8") : chunk;
@@ -130,7 +134,8 @@ export function watchWrites(socket: Socket): void {
 }
 
 /** What was written to a watched socket and has not reached the kernel. */
-export function unsentBytes(socket: Socket): Buffer {
+export function unsentBytes(socket: Socket): Uint8Array {
+  if (isDrained(socket)) return NOTHING;
   const { _handle: handle, _writableState: state } = internals(socket);
   const underWay = writesUnderWay.get(socket) ?? Buffer.alloc(0);
   const rest = underWay.subarray(underWay.length - Math.min(handle?.writeQueueSize ?? 0, underWay.length));

@@ -113,9 +113,15 @@ export function describe(webSocket: object, listener: string, unread: Uint8Array
     closing,
     closeCode: ws._closeCode,
     closeReason: ws._closeMessage.toString(),
-    unread: closing === 2 ? Buffer.alloc(0) : Buffer.concat([...receivedFrames(ws._receiver), unread]),
+    unread: closing === 2 ? new Uint8Array(0) : unreadFrames(ws._receiver, unread),
     unsent: unsentBytes(ws._socket!),
   };
+}
+
+function unreadFrames(receiver: Receiver, unread: Uint8Array): Uint8Array {
+  const { _state: state, _fragmented: fragmented, _buffers: buffers } = receiver;
+  if (state === RECEIVER.info && fragmented === 0 && buffers.length === 0) return unread;
+  return Buffer.concat([...receivedFrames(receiver), unread]);
 }
 
 function closingOf(ws: WebSocketInternals): number {
