@@ -1,34 +1,52 @@
-// `npm run bench:live -- [--quick] [--json FILE]`: how long nobody is served in an update, as a client sees it that asks
-// every millisecond over one WebSocket, and as the programs measured it. Updates are of a program to itself.
+// `npm run bench:live -- [--quick] [--updates N] [--json FILE]`: how long nobody is served in an update, as a client sees
+// it that asks every millisecond over one WebSocket, and as the programs measured it. Updates are of a program to itself.
+// Beside it the same service replaced in other ways.
 import { execFile, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, tmpdir } from "node:os";
+import { cpus, freemem, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
+import { installPeers, measurePeers } from "./peers.mjs";
 
-const { values } = parseArgs({ options: { quick: { type: "boolean" }, json: { type: "string" } } });
+const { values } = parseArgs({
+  options: { quick: { type: "boolean" }, updates: { type: "string" }, json: { type: "string" } },
+});
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const cli = file("../../dist/cli/main.js");
 const performancePage = file("../../docs/performance.md");
-const updates = values.quick ? 10 : 100;
+const updates = Number(values.updates ?? (values.quick ? 10 : 100));
+/** Half of what is free, at most 10 GiB; it is really used. */
+const folioMiB = values.quick ? 1024 : Math.min(10_240, Math.floor(freemem() / 2 ** 21 / 256) * 256);
+const large = Math.max(3, Math.floor(updates / 10));
 const subjects = [
-  { name: "almost nothing", objects: 0 },
-  { name: "1 MiB in 25,000 objects", objects: 25_000 },
-  ...(values.quick ? [] : [{ name: "100,000 objects", objects: 100_000 }]),
+  { name: "almost nothing" },
+  { name: "1 MiB in 25,000 objects", env: { STATE_OBJECTS: 25_000 } },
+  { name: "100,000 objects", env: { STATE_OBJECTS: 100_000 } },
+  ...(values.quick
+    ? []
+    : [{ name: "100 MiB in 3,000,000 objects", env: { STATE_OBJECTS: 3_000_000 }, updates: large }]),
+  { name: "tracked map of 500,000, 10,000 changes/s", env: { STATE_TRACKED: 500_000 } },
+  { name: `${folioMiB / 1024} GiB in folios`, env: { STATE_FOLIO_MIB: folioMiB }, memory: "16G" },
+  { name: "10,000 WebSockets", crowd: values.quick ? 1_000 : 10_000 },
 ];
 
 /** One service and one client, updated again and again. */
-async function measure({ name, objects }) {
+async function measure({ name, env: own = {}, memory = "1G", crowd = 0, updates: times = updates }) {
   const directory = mkdtempSync(join(tmpdir(), "kstate-bench-"));
-  const env = { ...process.env, KSTATE_RUNTIME_DIR: directory, STATE_OBJECTS: String(objects) };
+  const env = { ...process.env, KSTATE_RUNTIME_DIR: directory };
+  for (const [key, value] of Object.entries(own)) env[key] = String(value);
   const kstate = (...args) => promisify(execFile)(process.execPath, [cli, ...args], { env });
-  const supervisor = spawn(process.execPath, [cli, "run", "--", process.execPath, file("service.mjs")], {
-    env,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const supervisor = spawn(
+    process.execPath,
+    [cli, "run", "--memory", memory, "--", process.execPath, file("service.mjs")],
+    {
+      env,
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
   const ended = once(supervisor, "close");
   try {
     supervisor.stderr.setEncoding("utf8");
@@ -44,14 +62,16 @@ async function measure({ name, objects }) {
       probe.send("gap");
       return (await once(probe, "message"))[0];
     };
+    const others = crowd === 0 ? undefined : fork(file("crowd.mjs"), [listeners[0].split(":").at(-1), crowd]);
+    if (others !== undefined) await once(others, "message");
     await pause(500);
     await ask();
     await pause(1000);
     const idle = (await ask()).gapMs;
     const rows = [];
-    for (let update = 0; update < updates; update += 1) {
+    for (let update = 0; update < times; update += 1) {
       await ask();
-      const { figures } = JSON.parse((await kstate("update", "--json")).stdout);
+      const { figures } = JSON.parse((await kstate("update", "--json", "--freeze-timeout", "120000")).stdout);
       await pause(200);
       const { gapMs } = await ask();
       rows.push({
@@ -62,8 +82,15 @@ async function measure({ name, objects }) {
       });
     }
     if (probe.exitCode !== null) throw new Error("an answer was lost, doubled or out of order");
+    if (others !== undefined) {
+      others.send("ask");
+      const [{ answered, closed }] = await once(others, "message");
+      if (answered !== crowd || closed > 0)
+        throw new Error(`${answered} of ${crowd} WebSockets answer, ${closed} closed`);
+      others.disconnect();
+    }
     probe.disconnect();
-    return { name, updates, idleMs: idle, rows };
+    return { name, updates: times, idleMs: idle, rows };
   } finally {
     supervisor.kill("SIGTERM");
     await ended;
@@ -94,9 +121,9 @@ print(
   `node ${process.version}, ${cpus().length} cores, load ${loadavg()[0].toFixed(1)}, ${updates} updates each\n`,
 );
 print(
-  "| state | bytes | client, median ms | p99 | worst | programs, median ms | p99 | quiesce, median ms | longest gap without update |",
+  "| state | updates | bytes | client, median ms | p99 | worst | programs, median ms | p99 | quiesce, median ms | longest gap without update |",
 );
-print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 for (const subject of subjects) {
   const result = await measure(subject);
   results.push(result);
@@ -107,6 +134,7 @@ for (const subject of subjects) {
     ).toFixed(1);
   const cells = [
     result.name,
+    result.updates,
     result.rows[0].bytes,
     of("clientMs", 0.5),
     of("clientMs", 0.99),
@@ -117,6 +145,18 @@ for (const subject of subjects) {
     result.idleMs.toFixed(1),
   ];
   print(`| ${cells.join(" | ")} |`);
+}
+installPeers();
+const peers = await measurePeers(Math.max(3, Math.floor(updates / 10)), 25_000);
+print("\n25,000 objects, replaced in other ways; the client connects again when it is hung up on:\n");
+print("| way | times | client, median ms | worst | connections lost | state |");
+print("| --- | --- | --- | --- | --- | --- |");
+for (const { name, skipped, gaps, closed, kept } of peers) {
+  if (skipped !== undefined) print(`| ${name} | skipped: ${skipped} | | | | |`);
+  else {
+    const cells = [gaps.length, quantile(gaps, 0.5).toFixed(0), quantile(gaps, 1).toFixed(0), closed];
+    print(`| ${name} | ${cells.join(" | ")} | ${kept ? "kept" : "**lost**"} |`);
+  }
 }
 if (!values.quick)
   writeFileSync(performancePage, withTable(readFileSync(performancePage, "utf8"), lines.join("\n")));

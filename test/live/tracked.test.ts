@@ -47,6 +47,17 @@ test("what changes while it is sent arrives too: additions, deletions, changes i
   assert.equal((await service.get("/")).body.same, true);
 });
 
+test("a map without entries is sent too, and what comes into it", async (t) => {
+  const service = await Service.start(t, "sessions", { env: { ENTRIES: "0" } });
+  for (let update = 0; update < 2; update += 1) {
+    const { status, stderr } = await service.kstate("update");
+    assert.equal(status, 0, stderr);
+    await service.get("/add");
+    const { body } = await service.get("/");
+    assert.deepEqual([body.size, body.same], [update + 1, true]);
+  }
+});
+
 test("a change inside a value that was not declared before the pre-copy is simply there", async (t) => {
   const service = await Service.start(t, "sessions");
   await service.get("/secret");

@@ -117,7 +117,10 @@ class Sender {
 
   /** Sends what has changed in a map, or all of it. */
   async send(codec: SliceCodec, changes: Changes<unknown> | undefined): Promise<void> {
-    if (changes === undefined) return this.#sendEntries(codec, codec.map.entries());
+    if (changes === undefined) {
+      await this.#sendSlice(codec, {}, 0); // begins the copy, also of a map without entries
+      return this.#sendEntries(codec, codec.map.entries());
+    }
     if (changes.cleared) await this.#sendSlice(codec, { cleared: true }, 0);
     const removed = [...changes.removed];
     for (let at = 0; at < removed.length; ) {
