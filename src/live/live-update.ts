@@ -2,6 +2,7 @@ import type { ChildProcess } from "node:child_process";
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Server } from "node:net";
 import type { Worker } from "node:worker_threads";
+import { findSuspended, openCarrier, type Waiting } from "../carrier/index.ts";
 import type { Description } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
@@ -68,7 +69,7 @@ export class LiveUpdate {
     this.memory = new LiveMemory(memory, this.#collections, this.#checkpoints);
     this.#program =
       environment === undefined
-        ? new Unsupervised(this.#parts, directory, afterCrash(options))
+        ? new Unsupervised(this.#parts, directory, afterCrash(options), waitingFor(options))
         : new Supervised(environment, this.#parts, this.#checkpoints, liveSystem);
   }
 
@@ -215,6 +216,21 @@ export class LiveUpdate {
     return this.#program.ready(this.#checkpoints);
   }
 
+  /**
+   * Without a supervisor: ends the program's activities and connections, and keeps its state in a carrier: `file:PATH`,
+   * `luo:SESSION` or `dax:PATH`, with absolute paths. End the program then; with `isHeld` only when the machine reboots, as
+   * the LUO session ends with it. A program that is started with `resume` takes it up. If it fails (`CARRIER_FAILED`,
+   * `DAX_UNSUPPORTED`) the program goes on. `NOT_ALLOWED_NOW` under a supervisor: `kstate suspend` does it there.
+   */
+  async suspend(to: string): Promise<{ readonly sizeBytes: number; readonly isHeld: boolean }> {
+    if (this.#program instanceof Supervised) {
+      const message = "cannot call suspend(): the program is supervised; use kstate suspend";
+      throw new KstateError("NOT_ALLOWED_NOW", message, { call: "suspend", phase: "supervised" });
+    }
+    const { record, isHeld } = await this.#program.suspend(this.name, openCarrier(to));
+    return { sizeBytes: record.sizeBytes, isHeld };
+  }
+
   /** Address 0 stands for no folio: nothing is ever allocated there. */
   #folioAt(address: bigint): { readonly address: bigint } {
     return address === 0n ? { address } : this.#program.memory.claim(Number(address));
@@ -249,6 +265,12 @@ export interface JoinOptions {
    * given.
    */
   readonly persist?: boolean;
+  /**
+   * Without a supervisor: the carrier in which `suspend` of the last run may have left the state (`luo:SESSION`, `dax:PATH`,
+   * `file:PATH`), or `"auto"`: a LUO session of this name, `NAME.kstate` on DAX, then `NAME.kstate` in the directory of
+   * states. Looked at before the state file. Nowhere unless given.
+   */
+  readonly resume?: string;
   /** Without a supervisor: the directory in place of `$KSTATE_DIR` or `./.kstate`; a directory NAME is made in it. */
   readonly directory?: string;
   /**
@@ -256,6 +278,11 @@ export interface JoinOptions {
    * `STALE`) unless given here or in `KSTATE_AFTER_CRASH`; `"boot"` begins empty, `"reload"` loads the old state again.
    */
   readonly afterCrash?: AfterCrash;
+}
+
+function waitingFor({ name, resume }: JoinOptions): Waiting | undefined {
+  if (resume === undefined) return undefined;
+  return resume === "auto" ? findSuspended(name, process.env) : openCarrier(resume).find();
 }
 
 function afterCrash(options: JoinOptions): AfterCrash {

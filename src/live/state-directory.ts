@@ -140,6 +140,13 @@ export class StateDirectory {
     });
   }
 
+  /** Removes all that is kept: the state is somewhere else now. */
+  forget(): void {
+    for (const left of ["state", "state.loaded", "checkpoint"] as const)
+      rmSync(this.#file(left), { force: true });
+    this.#sync();
+  }
+
   /** Writes a checkpoint beside the running program: what the memory holds at the call. */
   async saveCheckpoint(memory: PhysicalMemory): Promise<void> {
     const image = Array.from(this.#image(memory), (part) => part.slice());

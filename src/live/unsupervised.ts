@@ -1,9 +1,12 @@
-import { isKstateError } from "../error/index.ts";
+import type { Carrier, Stored, Waiting } from "../carrier/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
 import { type BackEnd, createHeap, createMemfd, PhysicalMemory } from "../memory/index.ts";
 import { type Checkpoints, loadCheckpoint } from "./checkpoints.ts";
-import type { Parts } from "./freeze.ts";
+import { type Parts, thaw } from "./freeze.ts";
 import type { StartContext } from "./starters.ts";
 import type { AfterCrash, FoundState, StateDirectory } from "./state-directory.ts";
+import { leaveClean, resume } from "./suspend.ts";
+import { liveSystem } from "./system.ts";
 
 /** Room for state and folios; the system gives it pages as they are used. */
 const MEMORY_BYTES = 1024 ** 3;
@@ -21,6 +24,8 @@ export class Unsupervised {
   readonly #parts: Parts;
   readonly #directory: StateDirectory | undefined;
   readonly #found: FoundState | undefined;
+  /** What a carrier has for this program; it goes before what is in the directory. */
+  readonly #waiting: Waiting | undefined;
   #memory: PhysicalMemory | undefined;
   #checkpoints: Checkpoints | undefined;
   #phase: "booting" | "serving" | "ended" = "booting";
@@ -28,11 +33,17 @@ export class Unsupervised {
   #writing = false;
 
   /** Reads what the last run left; without a directory nothing is kept. Errors: those of `StateDirectory.load`. */
-  constructor(parts: Parts, directory: StateDirectory | undefined, afterCrash: AfterCrash) {
+  constructor(
+    parts: Parts,
+    directory: StateDirectory | undefined,
+    afterCrash: AfterCrash,
+    waiting: Waiting | undefined,
+  ) {
     this.#parts = parts;
     this.#directory = directory;
-    this.#found = directory?.load(afterCrash, createBackEnd);
-    this.#memory = this.#found?.memory;
+    this.#waiting = waiting;
+    this.#found = waiting === undefined ? directory?.load(afterCrash, createBackEnd) : undefined;
+    this.#memory = waiting?.restore() ?? this.#found?.memory;
   }
 
   get phase(): "booting" | "serving" | "ended" {
@@ -46,8 +57,11 @@ export class Unsupervised {
 
   async ready(checkpoints: Checkpoints): Promise<void> {
     this.#checkpoints = checkpoints;
-    const from = this.#load();
+    const begin = this.#waiting === undefined ? undefined : resume(this.#parts, this.memory, liveSystem);
+    const from = begin === undefined ? this.#load() : "restore";
     await this.#parts.listeners.open(new Map()); // an address in use leaves the state as it was
+    begin?.();
+    this.#waiting?.finish();
     if (this.#found !== undefined) this.#directory!.consume(this.#found.kind, checkpoints.enabled);
     this.#phase = "serving";
     this.#watchEnd();
@@ -58,6 +72,31 @@ export class Unsupervised {
   #load(): StartContext["from"] {
     if (this.#found === undefined || !loadCheckpoint(this.#parts, this.memory)) return "boot";
     return this.#found.kind === "state" ? "restore" : "recover";
+  }
+
+  /**
+   * Ends the program's activities and keeps its state in a carrier. If that fails the program goes on as before; if not,
+   * all that it has left to do is to end.
+   */
+  async suspend(service: string, carrier: Carrier): Promise<Stored> {
+    if (this.#phase !== "serving") {
+      const message = `cannot call suspend(): the program is ${this.#phase}; call it while it serves`;
+      throw new KstateError("NOT_ALLOWED_NOW", message, { call: "suspend", phase: this.#phase });
+    }
+    const generation = this.memory.superblock().generation + 1;
+    this.#checkpoints!.held = true;
+    try {
+      leaveClean(this.#parts, this.memory, { versionIds: {}, generation });
+      const stored = await carrier.store(this.memory, { service, generation });
+      this.#phase = "ended";
+      this.#checkpoints!.end();
+      this.#directory?.forget();
+      return stored;
+    } catch (error) {
+      thaw(this.#parts, this.memory);
+      this.#checkpoints!.held = false;
+      throw error;
+    }
   }
 
   #watchEnd(): void {
