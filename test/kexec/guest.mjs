@@ -144,7 +144,7 @@ if (step === "1") {
     /not resumed|ended with exit code/,
   ).catch((error) => error);
   const held = kind === "luo";
-  if (!held && broken.child?.exitCode === null) await once(broken.child, "close");
+  if (!held && broken.child?.exitCode === null) await once(broken.child, "exit");
   if (held) {
     await new Promise((resolve) => setTimeout(resolve, 200));
     say({ step, heldIn: (await broken.status()).suspendedIn });
@@ -175,7 +175,7 @@ if (step === "1") {
   const last = await kstate("suspend", "--name", "arena", "--to", `file:${path}`);
   if (last.status !== 0) throw new Error(last.errors);
   say({ step, colours: await coloursIn(path) });
-  await once(third.child, "close");
+  if (third.child.exitCode === null) await once(third.child, "exit");
   const fourth = await Service.start("arena", [
     "run",
     "--name",
