@@ -62,6 +62,7 @@ export {
   unused,
   type ValueOf,
   type VersionIds,
+  type Waiver,
   type WideField,
 } from "./description/index.ts";
 export { type ErrorCode, type ErrorDetails, isKstateError, KstateError, type Place } from "./error/index.ts";

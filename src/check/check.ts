@@ -35,8 +35,7 @@ export function checkRecords(old: CheckSide, next: CheckSide, options: CheckOpti
   const comparison = compareRecords(old.record, next.record);
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) {
-    for (const found of rule.find(comparison))
-      findings.push(completed(rule, found, found.side === "old" ? old : next));
+    for (const found of rule.find(comparison)) findings.push(completed(rule, found, old, next));
   }
   const judged = withWaivers(findings, comparison, options.today);
   const stale = uselessWaivers(judged, next, options.today);

@@ -9,12 +9,18 @@ export interface CheckSide {
   readonly sources?: ReadonlyMap<string, SourceLocation>;
 }
 
-/** What a rule has found, with where it stands. */
-export function completed(rule: Rule, found: RuleFinding, { record, sources }: CheckSide): Finding {
+/** What a rule has found, with where it stands. The source is that of the new side: the old one's lines have moved. */
+export function completed(rule: Rule, found: RuleFinding, old: CheckSide, next: CheckSide): Finding {
   const { target, ...rest } = found;
-  const pointer = pointerOf(record, target);
-  const source = sourceAt(pointer, sources) ?? null;
+  const pointer = pointerOf((found.side === "old" ? old : next).record, target);
+  const place = found.side === "old" ? pointerOfDescription(next.record, found.description) : pointer;
+  const source = sourceAt(place, next.sources) ?? null;
   return { rule: rule.id, severity: severityOf[found.effect], ...rest, pointer, source, waiver: null };
+}
+
+function pointerOfDescription({ descriptions }: LockRecord, name: string): string {
+  const index = descriptions.findIndex((description) => description.name === name);
+  return index < 0 ? "" : `/descriptions/${index}`;
 }
 
 /** The nearest part around it whose source is known. */

@@ -54,6 +54,7 @@ export interface Finding extends Omit<RuleFinding, "target"> {
   readonly severity: Severity;
   /** JSON pointer into the record of `side`. */
   readonly pointer: string;
+  /** In the new program; the description where the field is gone. */
   readonly source: SourceLocation | null;
   /** The waiver that accepts it; null when nobody does, or not any more. */
   readonly waiver: Waiver | null;

@@ -35,7 +35,7 @@ export function uselessWaivers(
       const own = findings.filter((found) => found.description === record.name && covers(waiver, found));
       if (own.length > 0 && !isOver(waiver, today)) return [];
       const rule = own.length > 0 ? waiverExpired : waiverUnused;
-      return [completed(rule, waiverFinding(record, waiver, own.length > 0), side)];
+      return [completed(rule, waiverFinding(record, waiver, own.length > 0), side, side)];
     }),
   );
 }

@@ -9,6 +9,7 @@ const known = {
   env: { type: "string", multiple: true },
   memory: { type: "string" },
   adopt: { type: "boolean" },
+  force: { type: "boolean" },
   to: { type: "string" },
   from: { type: "string" },
   for: { type: "string" },
@@ -48,6 +49,8 @@ export interface CommandLine {
   readonly initrd: string | null;
   readonly append: string | null;
   readonly dryRun: boolean;
+  /** Update although a rollback would be refused or lose state. */
+  readonly force: boolean;
   /** What stands after `--`; null when there is no `--`. */
   readonly command: readonly string[] | null;
 }
@@ -68,6 +71,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     json: values.json ?? false,
     environment: Object.fromEntries((values.env ?? []).map(assignment)),
     adopt: values.adopt ?? false,
+    force: values.force ?? false,
     memoryBytes: bytes("memory", values.memory ?? "1G"),
     to: values.to ?? null,
     from: values.from ?? null,

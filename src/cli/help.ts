@@ -16,6 +16,7 @@ export const helpText = `kstate: live update for stateful Node.js services
   kstate compile [ENTRY…]                     write the code that saves and loads as a module
   kstate inspect STREAM                       what is in a saved stream
   kstate diff A B                             what differs between two saved streams
+  kstate golden add|verify                    keep streams of released versions, and load them all
 
   --name NAME             which service; "default" unless given here or in KSTATE_NAME
   --memory SIZE           run: room for state and folios, 512M or 16G; used as needed (1G)
@@ -29,10 +30,11 @@ export const helpText = `kstate: live update for stateful Node.js services
   --append TEXT           kexec: its command line (the running one's)
   --dry-run               kexec: say everything that would stop it, and do nothing
   --env KEY=VALUE         update: add to the next version's environment; may be repeated
+  --force                 update: also if a rollback would then be refused, or lose state
   --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
   --quiesce-timeout MS    update, rollback: for requests under way to end (1000)
   --freeze-timeout MS     update, rollback: until the next version has the state (5000)
   --json                  update, rollback, status: print the result as JSON
 
-dev and the last five have options of their own: kstate check --help.
+dev and the last six have options of their own: kstate check --help.
 Exit status: 0 done; 1 refused or failed, and the service goes on as it was; 2 could not be tried.`;

@@ -184,6 +184,19 @@ export interface ErrorDetails {
   DETACH_UNSUPPORTED: Record<never, never>;
   /** Requests were still under way when the time to quiesce was over. The old program goes on. */
   REQUESTS_BUSY: { readonly timeoutMs: number; readonly requests: readonly string[] };
+  /**
+   * The next version's descriptions do not fit, or could not be rolled back from: `findings` are those of `kstate check`.
+   * Mend them; `kstate update --force` accepts a rollback that is refused or loses state. The old program goes on.
+   */
+  UPDATE_REFUSED: {
+    readonly verdict: "IN_PLACE" | "LIVE" | "FORWARD_ONLY" | "COLD";
+    readonly findings: readonly {
+      readonly rule: string;
+      readonly message: string;
+      readonly description: string;
+      readonly field: string | null;
+    }[];
+  };
   /** The old program has connections that the next version has no server for. */
   CONNECTIONS_UNCLAIMED: { readonly connections: number; readonly claimed: number };
   /**

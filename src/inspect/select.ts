@@ -35,7 +35,7 @@ export function isOnPath({ name, instance }: StreamPath, head: EntryHead): boole
  * Only what lies under the path, without what is around it. `subsections` before a subsection's name may be left out.
  */
 export function* selected(events: Iterable<InspectEvent>, { segments }: StreamPath): Generator<InspectEvent> {
-  if (segments.length === 0) return yield* events;
+  if (segments.length === 0) return yield* sectionsOf(events);
   const wanted = segments.filter(
     (segment, index) => segment !== "subsections" || index === segments.length - 1,
   );
@@ -49,6 +49,16 @@ export function* selected(events: Iterable<InspectEvent>, { segments }: StreamPa
       if (isUnder(open, wanted)) yield event;
       if (event.form !== "section") open.pop();
     } else if (event.type === "leaf" && isUnder([...open, event.segment], wanted)) yield event;
+  }
+}
+
+/** Without what stands around the sections. */
+function* sectionsOf(events: Iterable<InspectEvent>): Generator<InspectEvent> {
+  let depth = 0;
+  for (const event of events) {
+    if (event.type === "open") depth += 1;
+    if (depth > 0 || event.type === "damage") yield event;
+    if (event.type === "close") depth -= 1;
   }
 }
 

@@ -166,6 +166,13 @@ export type ProgramState = {
   readonly phase: "booting" | "waiting" | "serving" | "quiescing" | "left" | "refused";
 };
 
+interface PrepareRequest {
+  readonly type: "prepare";
+  readonly generation: number;
+  readonly lock: unknown;
+  readonly force?: boolean;
+}
+
 export type ProgramEvent =
   | { readonly type: "boot" }
   | {
@@ -174,7 +181,7 @@ export type ProgramEvent =
       readonly timeoutMs: number;
       readonly versionIds: VersionIds;
     }
-  | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
+  | PrepareRequest
   | {
       readonly type: "freeze";
       readonly generation: number;
@@ -204,7 +211,7 @@ export type ProgramEffect =
       readonly timeoutMs: number;
       readonly versionIds: VersionIds;
     }
-  | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
+  | PrepareRequest
   | {
       readonly type: "quiesce";
       readonly generation: number;
@@ -232,7 +239,7 @@ export function programStep(state: ProgramState, event: ProgramEvent): Step<Prog
     case "waiting receive":
       return [state, [{ ...(event as ProgramEvent & { type: "receive" }), type: "takeOver" }]];
     case "serving prepare":
-      return [state, [event as ProgramEvent & { type: "prepare" }]];
+      return [state, [event as PrepareRequest]];
     case "serving freeze":
       return [{ phase: "quiescing" }, [{ ...(event as ProgramEvent & { type: "freeze" }), type: "quiesce" }]];
     case "serving suspend": {

@@ -110,7 +110,13 @@ export type ListenAddress =
 export type ToProgram =
   | { readonly type: "listening"; readonly key: string; readonly error: ErrorRecord | null }
   | { readonly type: "boot" }
-  | { readonly type: "prepare"; readonly generation: number; readonly lock: unknown }
+  | {
+      readonly type: "prepare";
+      readonly generation: number;
+      readonly lock: unknown;
+      /** Whether a rollback may be impossible or lose state afterwards. False unless given. */
+      readonly force?: boolean;
+    }
   | {
       readonly type: "receive";
       readonly generation: number;

@@ -8,6 +8,7 @@ import {
   PhysicalMemory,
   setCloseOnExec,
 } from "../memory/index.ts";
+import { checkSuccessor } from "./check-successor.ts";
 import { type Checkpoints, loadCheckpoint } from "./checkpoints.ts";
 import { ControlLink } from "./control-link.ts";
 import { freeze, type Parts } from "./freeze.ts";
@@ -196,7 +197,7 @@ export class Supervised {
       case "takeOver":
         return this.#takeOver(effect);
       case "prepare":
-        return void this.#prepare(effect.generation, effect.lock as ProgramRecord);
+        return void this.#prepare(effect.generation, effect.lock as ProgramRecord, effect.force ?? false);
       case "quiesce":
         return this.#quiesce(effect);
       case "freeze":
@@ -323,7 +324,7 @@ export class Supervised {
     this.#open().then(serve).catch(this.#serving?.reject);
   }
 
-  async #prepare(generation: number, lock: ProgramRecord): Promise<void> {
+  async #prepare(generation: number, lock: ProgramRecord, force: boolean): Promise<void> {
     this.#forgetSuccessor(); // of an update that ended before it froze anybody
     const preparation = new AbortController();
     this.#preparation = preparation;
@@ -331,6 +332,7 @@ export class Supervised {
       const pair = new Pair(this.#system, this.#fetchDescriptor());
       this.#pair = pair;
       this.#parts.resources.assertUpdatable();
+      checkSuccessor(this.#parts.registry.lockRecord(), lock, force);
       this.#versionIds = negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
       this.#parts.registry.prepare("save", this.#versionIds);
       await this.#parts.collections.prepareFor(lock.collections ?? [], this.#memory);

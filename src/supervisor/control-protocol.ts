@@ -32,6 +32,8 @@ export type ControlRequest =
       /** Added to the supervisor's environment. */
       readonly environment: Readonly<Record<string, string>>;
       readonly timeouts: UpdateTimeouts;
+      /** Whether a rollback may be impossible or lose state afterwards. False unless given. */
+      readonly force?: boolean;
     }
   | { readonly type: "rollback"; readonly timeouts: UpdateTimeouts }
   | SuspendRequest
@@ -71,7 +73,7 @@ export function parseRequest(line: string): ControlRequest {
   if (type === "status" || type === "lock" || type === "stop") return { type };
   if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
     throw protocolError(`there is no request ${String(type)}`);
-  const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS } = request!;
+  const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS, force = false } = request!;
   const isTexts = (value: unknown): boolean =>
     Object.values(value as object).every((text) => typeof text === "string");
   if (command !== null && !(Array.isArray(command) && command.length > 0 && isTexts(command))) {
@@ -80,6 +82,7 @@ export function parseRequest(line: string): ControlRequest {
   if (typeof environment !== "object" || environment === null || !isTexts(environment)) {
     throw protocolError("environment is not an object of texts");
   }
+  if (typeof force !== "boolean") throw protocolError("force is not true or false");
   for (const [name, value] of Object.entries({ ...DEFAULT_TIMEOUTS, ...timeouts })) {
     if (!Number.isFinite(value) || value <= 0) throw protocolError(`${name} is not a time in ms`);
   }
@@ -88,7 +91,7 @@ export function parseRequest(line: string): ControlRequest {
   if (type === "resume") return { type, command, environment };
   return type === "rollback"
     ? { type, timeouts: complete }
-    : { type, command, environment, timeouts: complete };
+    : { type, command, environment, timeouts: complete, force };
 }
 
 function suspendRequest(

@@ -228,7 +228,11 @@ export class Supervisor {
    * the old one goes on, `UPDATE_IN_PROGRESS`, `NOT_JOINED`, or when the service was lost.
    */
   async update(
-    next: { readonly command: readonly string[] | null; readonly environment: Command["environment"] },
+    next: {
+      readonly command: readonly string[] | null;
+      readonly environment: Command["environment"];
+      readonly force?: boolean;
+    },
     timeouts: UpdateTimeouts,
     progress: (text: string) => void,
   ): Promise<UpdateResult> {
@@ -237,11 +241,12 @@ export class Supervisor {
       next.command === null
         ? { argv, environment: { ...environment, ...next.environment } }
         : { argv: next.command, environment: next.environment };
-    return this.#replace(command, timeouts, progress);
+    return this.#replace(command, next.force ?? false, timeouts, progress);
   }
 
   async #replace(
     next: Command,
+    force: boolean,
     timeouts: UpdateTimeouts,
     progress: (text: string) => void,
   ): Promise<UpdateResult> {
@@ -251,7 +256,7 @@ export class Supervisor {
     this.#generation += 1;
     const generation = this.#generation;
     const update = new Update(
-      { system: this.#system, memory: this.#memory, generation, timeouts, old, progress },
+      { system: this.#system, memory: this.#memory, generation, timeouts, old, force, progress },
       (pair) => this.#startProgram(next, "successor", pair),
     );
     this.#update = update;
@@ -346,7 +351,8 @@ export class Supervisor {
     if (this.#previous === null) {
       throw new KstateError("NO_PREVIOUS_VERSION", "cannot roll back: no update has been made yet", {});
     }
-    return this.#replace(this.#previous, timeouts, progress);
+    // Whoever goes back is not asked whether he could go forward again.
+    return this.#replace(this.#previous, true, timeouts, progress);
   }
 
   /** The lock record of the program that serves, as it gave it; null until it has. */

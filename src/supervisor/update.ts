@@ -24,6 +24,8 @@ export interface UpdateContext {
   readonly generation: number;
   readonly timeouts: UpdateTimeouts;
   readonly old: Program;
+  /** Whether a rollback may be impossible or lose state afterwards. */
+  readonly force: boolean;
   readonly progress: (text: string) => void;
 }
 
@@ -97,7 +99,7 @@ export class Update {
   }
 
   #carryOut(effect: BrokerEffect): void {
-    const { old, memory, generation, timeouts, progress } = this.#context;
+    const { old, memory, generation, timeouts, force, progress } = this.#context;
     switch (effect.type) {
       case "timer":
         return this.#phaseTimer(effect.phase);
@@ -105,7 +107,7 @@ export class Update {
         progress("preparing: comparing descriptions");
         old.sendDescriptor(this.#pairEnd!);
         this.#closePairEnd();
-        return old.send({ type: "prepare", generation, lock: this.#successor.lock });
+        return old.send({ type: "prepare", generation, lock: this.#successor.lock, force });
       case "handOver":
         progress("quiescing, then handing over");
         memory.verdicts.open(generation);

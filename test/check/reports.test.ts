@@ -99,6 +99,25 @@ COLD: git:main → kstate.lock.json: 1 error, 0 warnings, 0 notes`,
     assert.match(text(false, waived), /: 0 errors, 0 warnings, 0 notes, 1 waived$/);
   });
 
+  test("what is gone is shown at its description in the new source", () => {
+    const gone = reportOf(
+      defineState({
+        name: "user",
+        id: 1,
+        fields: [
+          ["hp", u16],
+          ["nick", string({ max: 9 })],
+        ],
+      }),
+      defineState({ name: "user", id: 1, fields: [["hp", u16]] }),
+    );
+    const [finding] = gone.comparisons[0]!.findings;
+    assert.deepEqual(
+      [finding?.rule, finding?.side, finding?.pointer, finding?.source?.line],
+      ["field-removed", "old", "/descriptions/0/fields/1", 2],
+    );
+  });
+
   test("json is the report", () => {
     assert.deepEqual(JSON.parse(formatJson(report)), JSON.parse(JSON.stringify(report)));
     const [finding] = (JSON.parse(formatJson(report)) as CheckReport).comparisons[0]!.findings;

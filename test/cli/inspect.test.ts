@@ -143,6 +143,9 @@ test("--hex shows every byte once, with what it belongs to", (t) => {
   assert.match(stdout, /^00000000 {2}8c 77 37 3b +magic number of a stream\n/);
   assert.match(stdout, /\n0000001f {2}fa 00 +player\/ann\/1\/hp = 250\n/);
   assert.match(stdout, /\n00000018 {2}03 00 00 00 41 6e 6e +player\/ann\/1\/name = "Ann"\n/);
+  const part = kstate(directory, "inspect", "a.stream", "--hex", "--path", "sections/player/7").stdout;
+  assert.match(part, /^00000043 {2}02 00 00 00/);
+  assert.doesNotMatch(part, /magic|trailer/);
   const bytes = stdout.split("\n").flatMap((line) =>
     line
       .slice(10, 57)

@@ -71,7 +71,7 @@ const failures: {
     message: /did not call ready\(\) within 2000 ms/,
     options: ["--boot-timeout", "2000"],
   },
-  { mode: "refuse-version", code: "NO_COMMON_VERSION", message: /counter/ },
+  { mode: "refuse-version", code: "UPDATE_REFUSED", message: /counter/ },
   { mode: "throw-on-load", code: "HOOK_FAILED", message: /postLoad.*counter/s },
   {
     mode: "hang-on-load",

@@ -27,7 +27,7 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
     ],
     run: kexec,
   },
-  update: { options: ["name", "env", "json", ...TIMEOUT_OPTIONS], run: update },
+  update: { options: ["name", "env", "force", "json", ...TIMEOUT_OPTIONS], run: update },
   rollback: { options: ["name", "json", ...TIMEOUT_OPTIONS], run: rollback },
   status: { options: ["name", "json"], run: status },
   stop: { options: ["name"], run: stop },

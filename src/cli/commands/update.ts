@@ -1,3 +1,4 @@
+import { type CheckResult, formatText } from "../../check/index.ts";
 import { isKstateError, toErrorRecord } from "../../error/index.ts";
 import type { ControlRequest, UpdateResult } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
@@ -5,8 +6,8 @@ import type { CommandLine } from "../command-line.ts";
 
 /** Replaces the running program by its next version. */
 export function update(line: CommandLine): Promise<number> {
-  const { command, environment, timeouts } = line;
-  return request(line, { type: "update", command, environment, timeouts });
+  const { command, environment, timeouts, force } = line;
+  return request(line, { type: "update", command, environment, timeouts, force });
 }
 
 /** Replaces the running program by its previous version. */
@@ -24,8 +25,18 @@ async function request({ name, json }: CommandLine, request: ControlRequest): Pr
   } catch (error) {
     if (json && isKstateError(error))
       console.log(JSON.stringify({ outcome: "failed", error: toErrorRecord(error) }));
+    else if (isKstateError(error, "UPDATE_REFUSED")) console.error(reportOf(error.detail as CheckResult));
     throw error;
   }
+}
+
+/** What `kstate check` would have said. */
+function reportOf(result: CheckResult): string {
+  const side = { old: "running program", new: "next version", ...result };
+  return formatText(
+    { verdict: result.verdict, comparisons: [side] },
+    { colour: process.stderr.isTTY === true && !process.env.NO_COLOR, linesOf: () => undefined },
+  );
 }
 
 function describe({ pid, command, figures, totalMs }: UpdateResult): string {

@@ -53,7 +53,7 @@ export class DevService {
     if (running === undefined) return this.start();
     const { timeouts, log, name } = this.#options;
     try {
-      const next = { command: null, environment: {} };
+      const next = { command: null, environment: {}, force: true }; // nobody rolls back while he develops
       const { pid, figures } = await running.supervisor.update(next, timeouts, () => {});
       const pause = figures === null ? "" : `, after ${figures.blackoutMs.toFixed(1)} ms`;
       log(`${name}: ${pid} has the state and serves${pause}`);

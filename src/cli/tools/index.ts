@@ -2,6 +2,7 @@ import { check } from "./check.ts";
 import { compile } from "./compile.ts";
 import { dev } from "./dev.ts";
 import { diff } from "./diff.ts";
+import { golden } from "./golden.ts";
 import { inspect } from "./inspect.ts";
 import { lock } from "./lock.ts";
 import type { CliTool } from "./tool.ts";
@@ -15,4 +16,5 @@ export const tools: Readonly<Record<string, CliTool>> = Object.assign(Object.cre
   inspect,
   diff,
   dev,
+  golden,
 } satisfies Record<string, CliTool>);
