@@ -2,6 +2,7 @@ import { isKstateError, KstateError } from "../error/index.ts";
 import { CHECKPOINT, type Folio, type PhysicalMemory } from "../memory/index.ts";
 import type { Parts } from "./freeze.ts";
 import { allocRoom, saveInto } from "./save-into.ts";
+import { freeUnclaimedFolios } from "./unclaimed-folios.ts";
 
 export interface CheckpointOptions {
   /** From one checkpoint to the next, ms. */
@@ -115,10 +116,9 @@ export class Checkpoints {
 export function loadCheckpoint({ registry, httpRecords, moving }: Parts, memory: PhysicalMemory): boolean {
   const stream = memory.stream(CHECKPOINT);
   if (stream === undefined) return false;
-  const { carried } = registry.load(stream.bytes, { undo: false });
+  registry.load(stream.bytes, { undo: false });
   httpRecords.listeners = [];
   for (const connections of moving) connections.forget();
-  // What is carried for a later version may have folios that only that version knows.
-  if (carried.length === 0) memory.freeUnclaimed(({ owner }) => owner !== "");
+  freeUnclaimedFolios(memory, registry);
   return true;
 }

@@ -5,6 +5,7 @@ import { collectConnections, type Parts, thaw } from "./freeze.ts";
 import type { ResumeFigures, SuspendFigures } from "./protocol.ts";
 import { allocRoom, saveInto } from "./save-into.ts";
 import type { LiveSystem } from "./system.ts";
+import { freeUnclaimedFolios } from "./unclaimed-folios.ts";
 
 export interface SuspendRequest {
   readonly generation: number;
@@ -87,7 +88,7 @@ function awaitWord(system: LiveSystem, channel: number, deadlineNs: bigint): voi
 export function resume(parts: Parts, memory: PhysicalMemory, system: LiveSystem): () => ResumeFigures {
   const startedAtNs = system.nowNs();
   const stream = memory.stream(HANDOVER);
-  const { carried } = parts.registry.load(stream?.bytes ?? new Uint8Array(), {
+  parts.registry.load(stream?.bytes ?? new Uint8Array(), {
     undo: false, // the process is the undo
     requireDataChecksum: true,
   });
@@ -95,9 +96,9 @@ export function resume(parts: Parts, memory: PhysicalMemory, system: LiveSystem)
   const loadMs = Number(system.nowNs() - startedAtNs) / 1e6;
   memory.own();
   return () => {
+    parts.collections.openAll(memory);
     memory.settle(CHECKPOINT); // until this program makes one: it may crash at once
-    // What is carried for a later version may have folios that only that version knows.
-    const freedFolios = carried.length > 0 ? 0 : memory.freeUnclaimed(({ owner }) => owner !== "").length;
+    const freedFolios = freeUnclaimedFolios(memory, parts.registry);
     return { loadMs, streamBytes, freedFolios };
   };
 }

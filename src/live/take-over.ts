@@ -7,6 +7,7 @@ import type { HandoverFigures } from "./protocol.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
 import { adopt } from "./sockets/stream-socket.ts";
 import type { LiveSystem } from "./system.ts";
+import { freeUnclaimedFolios } from "./unclaimed-folios.ts";
 
 export type TakeOverResult =
   | { readonly verdict: "COMMITTED"; readonly begin: () => HandoverFigures }
@@ -29,7 +30,7 @@ export function takeOver(
     const { descriptors, record } = pair.receiveFrozen(deadlineNs);
     const stream = handedOver(memory, generation);
     const streamBytes = stream.length;
-    const { carried } = parts.registry.load(stream, { undo: false }); // the process is the undo
+    parts.registry.load(stream, { undo: false }); // the process is the undo
     const webSockets = countLoaded(parts, "webSockets");
     const sockets = adoptConnections(parts, descriptors);
     if (memory.verdicts.decide(generation, "COMMITTED") === "CANCELLED") {
@@ -45,8 +46,7 @@ export function takeOver(
       for (const connections of parts.moving) connections.begin();
       const nowNs = system.nowNs();
       memory.settle(CHECKPOINT); // until this program makes one: it may crash at once
-      // What is carried for a later version may have folios that only that version knows.
-      const freedFolios = carried.length > 0 ? 0 : memory.freeUnclaimed(({ owner }) => owner !== "").length;
+      const freedFolios = freeUnclaimedFolios(memory, parts.registry);
       return {
         quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
         blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),

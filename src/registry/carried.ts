@@ -52,6 +52,20 @@ export class Carried {
     return this.#sections.values();
   }
 
+  /** Whether the address of a folio is anywhere in what is carried, whose fields nobody here knows. */
+  mentions(address: number): boolean {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigUInt64LE(BigInt(address));
+    const has = ({ data }: CarriedEntry): boolean => {
+      const { buffer, byteOffset, length } = data;
+      return Buffer.from(buffer as ArrayBuffer, byteOffset, length).includes(bytes);
+    };
+    for (const section of this.#sections.values())
+      if (has(section) || section.subsections.some(has)) return true;
+    for (const { entries } of this.#subsections.values()) if (entries.some(has)) return true;
+    return false;
+  }
+
   /** Whether a carried section uses that id in the stream. */
   isTaken(id: number, wireId: number): boolean {
     return this.#sections.has(placeOf(id, wireId));

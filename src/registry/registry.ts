@@ -252,6 +252,11 @@ export class Registry {
     return report.done();
   }
 
+  /** Whether what is carried may have the folio of this address: its bytes are in there. */
+  mayCarryFolio(address: number): boolean {
+    return this.#carried.mentions(address);
+  }
+
   /** All registered descriptions as plain JSON, those inside them included. Prepared once. */
   lockRecord(): LockRecord {
     return this.#ownLock().record;
