@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { join } from "node:path";
 import { test } from "node:test";
-import { Service } from "../support/service.js";
+import { runtimeDirectory, Service } from "../support/service.js";
 
 const PLAYERS = 20_000;
 const first = { hp: 500, title: "p1500" };
@@ -45,6 +46,24 @@ test("a migration that is under way is finished before the next one begins, and 
     const expected = version === "1" ? first : { ...first, armour: 7.5 };
     assert.deepEqual([body.version, body.row, body.value, body.size], [version, expected, expected, PLAYERS]);
   }
+});
+
+test("collections named before ready() are there in a service that was suspended and resumed, described anew", async (t) => {
+  const path = join(runtimeDirectory(t), "players.kstate");
+  const service = await Service.start(t, "players");
+  await service.get("/add?count=2000");
+  const suspended = await service.kstate("suspend", "--to", `file:${path}`);
+  assert.equal(suspended.status, 0, suspended.stderr);
+  const next = await Service.start(t, "players", {
+    env: { PLAYER_VERSION: "2" },
+    options: ["--from", `file:${path}`],
+  });
+  const { body } = await next.get("/migrated?id=1500");
+  const second = { ...first, armour: 7.5 };
+  assert.deepEqual(
+    [body.version, body.length, body.size, body.names, body.row, body.value],
+    ["2", 2000, 2000, 2000, second, second],
+  );
 });
 
 for (const [version, message] of [

@@ -213,6 +213,20 @@ test("what is no key or no value is refused, and nothing has changed", () => {
   refused(() => blobs.has("a" as never), "VALUE_INVALID", /got "a"/);
 });
 
+test("a check of a value may look into the map", () => {
+  let isAllowed = (): boolean => true;
+  const description = defineState({
+    name: "checked",
+    id: 1,
+    fields: [["n", u32.check(() => isAllowed(), "7 comes first")]],
+  });
+  const map = openMap(heap(), "m", { key: u32, value: description });
+  isAllowed = () => map.has(7) || map.size === 0;
+  map.set(7, { n: 1 });
+  map.set(8, { n: 2 });
+  assert.deepEqual([map.get(7), map.get(8), map.size], [{ n: 1 }, { n: 2 }, 2]);
+});
+
 test("a memory that is full is an error, the map is as it was, and goes on when entries are deleted", () => {
   const map = openMap(PhysicalMemory.create(createHeap(MIB)), "m", { key: u32, value: blob({ max: 5000 }) });
   let count = 0;

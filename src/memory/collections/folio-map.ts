@@ -112,9 +112,7 @@ export class FolioMap<K, V> {
    * then.
    */
   set(key: K, value: V): this {
-    const entries = this.#entries;
-    entries.key.set(key);
-    entries.put(value);
+    this.#entries.put(key, value);
     return this;
   }
 

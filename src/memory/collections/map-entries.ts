@@ -33,8 +33,8 @@ export interface EntryParts {
 }
 
 /**
- * The entries of a map: slots refer to blocks, which hold key and value. All calls are about the key at hand, which the
- * caller sets first: `key.set(…)`.
+ * The entries of a map: slots refer to blocks, which hold key and value. `find` and `delete` are about the key at hand,
+ * which the caller sets first: `key.set(…)`.
  */
 export class MapEntries {
   readonly key: Key;
@@ -125,9 +125,10 @@ export class MapEntries {
 
   // ---- writing ----
 
-  /** Adds the entry of the key, or replaces its value. */
-  put(value: unknown): void {
+  /** Adds an entry, or replaces its value. A check of the value may use the map, so the key comes after it. */
+  put(key: unknown, value: unknown): void {
     const bytes = this.#codec.encode(value);
+    this.key.set(key);
     const sizeClass = this.#classFor(bytes.length);
     this.#step();
     this.#ensure(sizeClass);
