@@ -92,7 +92,7 @@ async function boot(name, { kernel, initrd, memory, append }, root) {
   for await (const line of createInterface({ input: child.stdout })) {
     lines.push(line);
     const shown = verbose || /^@@|KHO: exec from|kexec_core: Starting/.test(line);
-    if (shown) console.log(`   ${line.slice(0, 400)}`);
+    if (shown) console.log(`   ${line.slice(0, 1000)}`);
   }
   clearTimeout(limit);
   return lines;
