@@ -8,6 +8,7 @@ import type { ServerConnections } from "./sockets/connections.ts";
 import { Datagrams, isUnboundDatagramSocket } from "./sockets/datagrams.ts";
 import type { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
+import { Http2Sessions, isHttp2Server } from "./sockets/http2-sessions.ts";
 import { PlainServer } from "./sockets/plain-server.ts";
 
 /** Where a server listens: a TCP port, or the path of a UNIX socket. */
@@ -47,10 +48,7 @@ export class Listeners {
       options.name ??
       (address.kind === "unix" ? `unix:${address.path}` : `tcp:${address.host ?? "*"}:${address.port}`);
     this.#assertNew(key);
-    const connections =
-      server instanceof HttpServer
-        ? new HttpConnections(key, server, this.#detached)
-        : new PlainServer(key, server, this.#detached);
+    const connections = connectionsOf(key, server, this.#detached);
     this.#listeners.set(key, { address, connections });
   }
 
@@ -101,6 +99,12 @@ export class Listeners {
     const bound = [...this.#datagrams].map(([key, datagrams]) => datagrams.open(descriptors.get(key)));
     await Promise.all([...opened, ...bound]);
   }
+}
+
+function connectionsOf(key: string, server: NetServer, detached: Detached): ServerConnections {
+  if (server instanceof HttpServer) return new HttpConnections(key, server, detached);
+  if (isHttp2Server(server)) return new Http2Sessions(key, server, detached);
+  return new PlainServer(key, server, detached);
 }
 
 function assertMovable(server: unknown): void {

@@ -71,6 +71,7 @@ const emptyRecord: WebSocketRecord = {
   closing: 0,
   closeCode: 1006,
   closeReason: "",
+  compression: null,
   unread: new Uint8Array(0),
   unsent: new Uint8Array(0),
 };

@@ -69,7 +69,6 @@ test("what cannot finish on the old side is refused with what to pass", () => {
 test("WebSocket servers that cannot move are refused with the way out", () => {
   const handlers = { state, open: () => ({ sent: 0 }), attach: () => {} };
   for (const [options, message] of [
-    [{ noServer: true, perMessageDeflate: true }, /perMessageDeflate cannot move yet/],
     [{ noServer: true, clientTracking: false }, /clientTracking: false; leave it true/],
   ] as const) {
     assert.throws(

@@ -152,6 +152,35 @@ test("what a slow client has not taken yet is sent by the next version, every by
   assert.equal(Buffer.compare(await socket.take(expected.length), expected), 0);
 });
 
+for (const DEFLATE of ["takeover", "none"]) {
+  test(`compressed WebSockets (${DEFLATE}) understand each other across updates and rollbacks`, async (t) => {
+    const service = await Service.start(t, "counter", { env: { DEFLATE } });
+    const clients = await Promise.all([1, 2, 3].map(() => service.openWebSocket(t)));
+    // Like the message before, so that the client's compressor refers to it.
+    const text = "x".repeat(50) + Array.from({ length: 2000 }, (_, index) => index * 7919).join(" ");
+    let number = 0;
+    const exchange = async (pid: unknown): Promise<void> => {
+      number += 1;
+      const answers = await Promise.all(clients.map((client) => client.ask(`${number} ${text}`)));
+      assert.deepEqual(
+        answers,
+        clients.map(() => `${number} ${number} ${pid}`),
+      );
+    };
+    assert.match(clients[0]!.socket.extensions, /permessage-deflate/);
+    await exchange((await service.get("/")).body.pid);
+    await exchange((await service.get("/")).body.pid);
+    for (let update = 1; update <= 3; update += 1) {
+      const mode = { MODE: update === 2 ? "throw-on-load" : "" };
+      const { status, stderr } = await service.update(mode);
+      assert.equal(status, update === 2 ? 1 : 0, stderr);
+      const { body } = await service.get("/");
+      await exchange(body.pid);
+      await exchange(body.pid);
+    }
+  });
+}
+
 test("a paused WebSocket stays paused, and what it has received is read once by the next version", async (t) => {
   const service = await Service.start(t, "counter");
   const socket = await RawWebSocket.open(t, service.port);

@@ -9,6 +9,7 @@ export class Detached {
   /** Marks a response, a connection of a `node:net` server, or a stream of `node:http2`. */
   mark(subject: object): void {
     this.#marked.add(subject);
+    if ("stream" in subject && typeof subject.stream === "object") this.#marked.add(subject.stream!); // of HTTP/2
     // Its connection has an end with this program: the client has to know before it sends another request.
     if (isHttpResponse(subject) && !subject.headersSent) subject.setHeader("Connection", "close");
   }

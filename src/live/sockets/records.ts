@@ -5,6 +5,8 @@ import {
   type Description,
   defineState,
   list,
+  optional,
+  record,
   type StateOf,
   string,
   struct,
@@ -24,6 +26,14 @@ export const httpConnectionsState = defineState({
   fields: [["listeners", list(string({ max: MAX_KEY_BYTES }), { max: MAX_CONNECTIONS })]],
 });
 
+const compressionFields = record([
+  ["serverNoContextTakeover", bool],
+  ["clientNoContextTakeover", bool],
+  ["serverMaxWindowBits", u8], // 0: not agreed
+  ["clientMaxWindowBits", u8],
+  ["window", blob({ max: 32 * 1024 })], // the last of what the client has sent, inflated
+]);
+
 /** What a WebSocket is besides its descriptor and the program's own state for it. */
 export const webSocketState = defineState({
   name: "kstate.web_socket",
@@ -35,11 +45,13 @@ export const webSocketState = defineState({
     ["closing", u8], // 0 open, 1 our close frame is sent, 2 both are
     ["closeCode", u16],
     ["closeReason", string({ max: 125 })],
+    ["compression", optional(compressionFields)],
     ["unread", blob({ max: MAX_PENDING_BYTES })], // received, not yet a whole message
     ["unsent", blob({ max: MAX_PENDING_BYTES })], // written, not yet taken by the kernel
   ],
 });
 export type WebSocketRecord = StateOf<typeof webSocketState>;
+export type CompressionRecord = NonNullable<WebSocketRecord["compression"]>;
 
 /** What a plain connection is besides its descriptor and the program's own state for it. */
 export const socketState = defineState({

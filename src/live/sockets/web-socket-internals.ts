@@ -6,12 +6,20 @@ import type { Socket } from "node:net";
 import { KstateError } from "../../error/index.ts";
 import type { WebSocketRecord } from "./records.ts";
 import { unsentBytes } from "./stream-socket.ts";
+import {
+  compressionClass,
+  describeCompression,
+  reviveCompression,
+  watchCompression,
+} from "./web-socket-compression.ts";
 
 /** Receiver states of `ws`: what it waits for next. */
 const RECEIVER = { info: 0, length16: 1, length64: 2, mask: 3, data: 4 } as const;
 const CLOSING = 2;
 const OPCODE_CONTINUATION = 0;
 const OPCODE_CONTROL = 8;
+/** Of the first frame of a message: it is compressed. */
+const RSV1 = 0x40;
 
 interface Receiver {
   readonly _state: number;
@@ -20,6 +28,8 @@ interface Receiver {
   readonly _masked: boolean;
   readonly _mask: Uint8Array | undefined;
   readonly _payloadLength: number;
+  readonly _totalPayloadLength: number;
+  readonly _compressed: boolean;
   readonly _fragmented: number;
   readonly _fragments: readonly Uint8Array[];
   readonly _buffers: readonly Uint8Array[];
@@ -34,7 +44,7 @@ interface WebSocketInternals {
   readonly _socket: Socket | null;
   readonly _receiver: Receiver;
   readonly _sender: { readonly _queue: readonly unknown[]; readonly _state: number };
-  readonly _extensions: Readonly<Record<string, unknown>>;
+  _extensions: Readonly<Record<string, unknown>>;
   readonly _closeTimeout: number | undefined;
   _readyState: number;
   _closeFrameSent: boolean;
@@ -71,9 +81,9 @@ export function assertMovable(server: object): void {
       "this is not a WebSocketServer of ws 8.19 or newer; pass the one that `new WebSocketServer()` made",
     );
   }
-  if (options.perMessageDeflate) {
+  if (options.perMessageDeflate && compressionClass(server) === undefined) {
     throw unsupported(
-      "connections with perMessageDeflate cannot move yet; leave it false, which is the default of ws",
+      "connections with perMessageDeflate move with ws 8.19 or newer; leave it false, which is the default of ws",
     );
   }
   if (clients === undefined)
@@ -88,6 +98,11 @@ function unsupported(reason: string): KstateError {
   );
 }
 
+/** Keeps what moving the WebSocket's compression needs, from now on. */
+export function watchExtensions(webSocket: object): void {
+  watchCompression(internals(webSocket)._extensions);
+}
+
 /** The connection under a WebSocket. */
 export function socketOf(webSocket: object): Socket | null {
   return internals(webSocket)._socket;
@@ -99,7 +114,16 @@ export function isInMotion(webSocket: object): boolean {
   if (socket === null || socket.destroyed) return true;
   const failed = receiver._writableState.errorEmitted;
   const receiving = !failed && (receiver._state > RECEIVER.data || receiver.writableLength > 0);
-  return receiving || sender._queue.length > 0 || sender._state !== 0;
+  return receiving || isInflatingFragments(receiver) || sender._queue.length > 0 || sender._state !== 0;
+}
+
+/** Whether fragments of a compressed message have been inflated: what the inflater knows then cannot be carried. */
+function isInflatingFragments(receiver: Receiver): boolean {
+  const { _state: state, _fragmented: fragmented, _compressed: compressed } = receiver;
+  if (fragmented === 0 || !compressed) return false;
+  const ofThisFrame =
+    state >= RECEIVER.mask && receiver._opcode < OPCODE_CONTROL ? receiver._payloadLength : 0;
+  return receiver._totalPayloadLength > ofThisFrame;
 }
 
 /** Describes a WebSocket that is not {@link isInMotion}. `unread` are bytes that no receiver has seen yet. */
@@ -113,6 +137,7 @@ export function describe(webSocket: object, listener: string, unread: Uint8Array
     closing,
     closeCode: ws._closeCode,
     closeReason: ws._closeMessage.toString(),
+    compression: describeCompression(ws._extensions),
     unread: closing === 2 ? new Uint8Array(0) : unreadFrames(ws._receiver, unread),
     unsent: unsentBytes(ws._socket!),
   };
@@ -155,6 +180,7 @@ function receivedFrames(receiver: Receiver): Uint8Array[] {
       receiver._payloadLength,
       receiver._masked,
     );
+    if (receiver._compressed && isData && !continues) header[0]! |= RSV1;
     // An extended length that has not arrived: what stands for it is 126 or 127, in the header's second byte.
     if (state === RECEIVER.length16 || state === RECEIVER.length64) {
       parts.push(Uint8Array.of(header[0]!, (receiver._masked ? 0x80 : 0) | receiver._payloadLength));
@@ -182,6 +208,9 @@ export function revive(server: object, socket: Socket, record: WebSocketRecord):
   const { options, clients } = server as WebSocketServerInternals;
   const ws = new options.WebSocket(null, undefined, options);
   ws._protocol = record.protocol;
+  if (record.compression !== null) {
+    ws._extensions = reviveCompression(compressionClass(server)!, options, record.compression);
+  }
   ws.setSocket(socket, Buffer.from(record.unread), {
     allowSynchronousEvents: options.allowSynchronousEvents,
     maxPayload: options.maxPayload,

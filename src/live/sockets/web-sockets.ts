@@ -13,6 +13,7 @@ import {
   isInMotion,
   revive,
   socketOf,
+  watchExtensions,
 } from "./web-socket-internals.ts";
 
 /** What kstate uses of a `WebSocketServer` of ws in public; `W` is its class of WebSockets. */
@@ -76,6 +77,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
 
   #join(webSocket: W, socket: Socket, member: Member<S>): void {
     watchWrites(socket);
+    watchExtensions(webSocket);
     this.#members.set(webSocket, member);
     (webSocket as W & { once(event: "close", listener: () => void): void }).once("close", () =>
       this.#members.delete(webSocket),
