@@ -1,8 +1,10 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 as zlibCrc32 } from "node:zlib";
+import { descriptorSource, ImageReader } from "../carrier/index.ts";
 import type { LockRecord } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import { type ByteSource, indexStream, type StreamIndex } from "../inspect/index.ts";
+import { type ByteSource, indexStream, type StreamIndex, sourceOf } from "../inspect/index.ts";
+import { CHECKPOINT, createMemfd, HANDOVER } from "../memory/index.ts";
 import type { Crc32 } from "../stream/index.ts";
 
 export const crc32: Crc32 = (bytes, before = 0) => zlibCrc32(bytes, before);
@@ -51,11 +53,31 @@ export async function withStream<T>(
   { foreign, lock }: StreamOptions,
   use: (index: StreamIndex) => Promise<T> | T,
 ): Promise<T> {
-  const source = new StreamFile(path);
+  const file = new StreamFile(path);
   try {
+    const source = isImage(file) ? streamOfImage(path) : file;
     return await use(indexStream(source, { foreign, crc32, ...(lock === undefined ? {} : { lock }) }));
   } finally {
-    source.close();
+    file.close();
+  }
+}
+
+/** The state of a suspended service, or of one without a supervisor. */
+function isImage(file: StreamFile): boolean {
+  return new TextDecoder().decode(file.read(0, 4)) === "KIMG";
+}
+
+/** The stream that an image's memory names: what was handed over, else the checkpoint. Throws `IMAGE_INVALID`. */
+function streamOfImage(path: string): ByteSource {
+  const descriptor = openSync(path, "r");
+  try {
+    const image = new ImageReader(descriptorSource(path, descriptor));
+    const memory = image.restore(createMemfd(image.record.capacity));
+    const stream = memory.stream(HANDOVER) ?? memory.stream(CHECKPOINT);
+    if (stream !== undefined) return sourceOf(stream.bytes);
+    throw unreadable(path, "it is the image of a service without a saved state", undefined);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -259,3 +259,26 @@ test("kstate diff compares two versions of a description field by field", (t) =>
 `,
   );
 });
+
+test("the state that a program without a supervisor left is read, too", (t) => {
+  const directory = project(t, {
+    "app.mjs": `import { defineState, u16 } from "kstate";
+import { joinLiveUpdate } from "kstate/live";
+const visits = defineState({ name: "visits", id: 1, fields: [["count", u16]] });
+const live = await joinLiveUpdate({ name: "visits" });
+live.register(visits, { count: 42 });
+await live.ready();
+process.kill(process.pid, "SIGTERM");
+`,
+  });
+  spawnSync(process.execPath, ["app.mjs"], { cwd: directory, encoding: "utf8" });
+  const { status, stdout, stderr } = kstate(
+    directory,
+    "inspect",
+    ".kstate/visits/state",
+    "--path",
+    "sections/visits/0/count",
+  );
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, / count: 42 \(u16\)\n$/);
+});

@@ -24,7 +24,7 @@ export const inspect: CliTool = {
 Shows what is in a saved stream, by the descriptions that its writer sent along: no code of the program is needed. Exit
 status: 0 all was shown, 1 it is damaged or the path leads nowhere, 2 it cannot be read.
 
-  STREAM         a file
+  STREAM         a file: a saved stream, or the state of a suspended service or of one without a supervisor
   --path PATH    only what is there: sections/player, sections/player/7, sections/player/7/hp
   --json         as JSON; 64-bit integers are texts
   --hex          every byte with what it belongs to
