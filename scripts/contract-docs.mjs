@@ -33,6 +33,11 @@ export const contracts = [
     target: "docs/reference/control-socket.md",
   },
   {
+    title: "The history of a service",
+    source: "src/supervisor/history.ts",
+    target: "docs/reference/history.md",
+  },
+  {
     title: "What a supervisor writes down",
     source: "src/supervisor/service-record.ts",
     target: "docs/reference/service-record.md",

@@ -52,6 +52,27 @@ function kexec() {
   return run("kexec", ["test/kexec/main.mjs", ...args]) ? 0 : 1;
 }
 
+/** The whole fault matrix, then its table. */
+async function faults() {
+  if (!build()) return 1;
+  process.env.KSTATE_FAULTS = "all";
+  const ok = run("faults", [
+    "--enable-source-maps",
+    "--test",
+    "--test-reporter=spec",
+    "build/test/faults/faults.test.js",
+  ]);
+  const { failuresPage } = await import(new URL("../build/test/faults/matrix.js", import.meta.url));
+  console.log(
+    `\n${failuresPage()
+      .split("\n")
+      .filter((line) => line.startsWith("|"))
+      .join("\n")}`,
+  );
+  console.log(ok ? "\nevery row holds" : "\nFAILED: see above which rows do not hold");
+  return ok ? 0 : 1;
+}
+
 /** All checks, then the tests; the last line is `N passed, N failed`. */
 function test() {
   const checks = [
@@ -123,12 +144,15 @@ switch (command) {
   case "example":
     process.exitCode = example(args);
     break;
+  case "faults":
+    process.exitCode = await faults();
+    break;
   case "build":
     process.exitCode = build() ? 0 : 1;
     break;
   default:
     console.error(
-      "usage: node scripts/run.mjs start | test [FILTER…] | kexec [luo] [dax] | build | bench NAME | example NAME",
+      "usage: node scripts/run.mjs start | test [FILTER…] | faults | kexec [luo] [dax] | build | bench NAME | example NAME",
     );
     process.exitCode = 2;
 }

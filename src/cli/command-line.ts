@@ -1,5 +1,11 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
-import { DEFAULT_TIMEOUTS, type UpdateTimeouts } from "../supervisor/index.ts";
+import {
+  DEFAULT_STANDBY_MS,
+  DEFAULT_TIMEOUTS,
+  RESTART_POLICIES,
+  type RestartPolicy,
+  type UpdateTimeouts,
+} from "../supervisor/index.ts";
 import { usage } from "./usage.ts";
 
 const known = {
@@ -19,10 +25,20 @@ const known = {
   initrd: { type: "string" },
   append: { type: "string" },
   "dry-run": { type: "boolean" },
+  restart: { type: "string" },
+  "restart-limit": { type: "string" },
+  "update-on": { type: "string" },
+  rehearse: { type: "boolean" },
+  standby: { type: "boolean" },
+  "standby-timeout": { type: "string" },
+  limit: { type: "string" },
   "boot-timeout": { type: "string" },
   "quiesce-timeout": { type: "string" },
   "freeze-timeout": { type: "string" },
 } as const satisfies ParseArgsConfig["options"];
+
+/** Signals that are passed on to the program, or begin an update. */
+export const SIGNALS = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
 
 export type OptionName = Exclude<keyof typeof known, "help">;
 export const TIMEOUT_OPTIONS = ["boot-timeout", "quiesce-timeout", "freeze-timeout"] as const;
@@ -51,6 +67,14 @@ export interface CommandLine {
   readonly dryRun: boolean;
   /** Update although a rollback would be refused or lose state. */
   readonly force: boolean;
+  readonly restarts: { readonly policy: RestartPolicy; readonly limit: number };
+  /** The signal that begins an update; null: none. */
+  readonly updateOn: NodeJS.Signals | null;
+  readonly rehearse: boolean;
+  /** How long the previous version stands by, ms; null: it does not. */
+  readonly standbyMs: number | null;
+  /** How many entries are shown. */
+  readonly limit: number;
   /** What stands after `--`; null when there is no `--`. */
   readonly command: readonly string[] | null;
 }
@@ -82,6 +106,17 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     initrd: values.initrd ?? null,
     append: values.append ?? null,
     dryRun: values["dry-run"] ?? false,
+    restarts: {
+      policy: oneOf("restart", values.restart ?? "on-failure", RESTART_POLICIES),
+      limit: wholeNumber("restart-limit", values["restart-limit"] ?? "5"),
+    },
+    updateOn: values["update-on"] === undefined ? null : oneOf("update-on", values["update-on"], SIGNALS),
+    rehearse: values.rehearse ?? false,
+    standbyMs:
+      values.standby || values["standby-timeout"] !== undefined
+        ? milliseconds("standby-timeout", values["standby-timeout"], DEFAULT_STANDBY_MS)
+        : null,
+    limit: wholeNumber("limit", values.limit ?? "20"),
     timeouts: {
       bootMs: milliseconds("boot-timeout", values["boot-timeout"], DEFAULT_TIMEOUTS.bootMs),
       quiesceMs: milliseconds("quiesce-timeout", values["quiesce-timeout"], DEFAULT_TIMEOUTS.quiesceMs),
@@ -103,6 +138,17 @@ function assignment(text: string): [string, string] {
   const at = text.indexOf("=");
   if (at < 1) throw usage(`--env ${text} is not KEY=VALUE`);
   return [text.slice(0, at), text.slice(at + 1)];
+}
+
+function oneOf<T extends string>(option: string, text: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === text);
+  if (found === undefined) throw usage(`--${option} ${text} is none of ${choices.join(", ")}`);
+  return found;
+}
+
+function wholeNumber(option: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw usage(`--${option} ${text} is not a whole number`);
+  return Number(text);
 }
 
 function milliseconds(option: string, text: string | undefined, otherwise: number): number {

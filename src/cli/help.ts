@@ -4,10 +4,12 @@ export const helpText = `kstate: live update for stateful Node.js services
   kstate run --adopt [options] [-- COMMAND…]  take over one whose supervisor has ended; else start COMMAND
   kstate update [options] [-- COMMAND…]       replace it by its next version (the same command unless given)
   kstate rollback [options]                   replace it by its previous version, with the present state
-  kstate status [--json]                      what runs, and how the last update went
+  kstate commit                               end the previous version that stands by
   kstate suspend [--to CARRIER]               keep its state in a carrier, and end it
   kstate resume [-- COMMAND…]                 start it with the state that was kept, wherever that is
   kstate kexec --to CARRIER [options]         suspend it and reboot into another kernel, at once
+  kstate status                               what runs, and how the last update went
+  kstate history                              what has happened to it, also when it does not run
   kstate stop                                 end it
   kstate dev ENTRY                            run a program; every change of its sources is a live update
 
@@ -29,12 +31,19 @@ export const helpText = `kstate: live update for stateful Node.js services
   --initrd FILE           kexec: its initial file system (as above; none with --kernel)
   --append TEXT           kexec: its command line (the running one's)
   --dry-run               kexec: say everything that would stop it, and do nothing
-  --env KEY=VALUE         update: add to the next version's environment; may be repeated
+  --restart POLICY        run: start a program that ended again: on-failure, always, never (on-failure)
+  --restart-limit N       run: give up after so many restarts in a row (5)
+  --update-on SIGNAL      run: SIGHUP, SIGUSR1 or SIGUSR2 begins an update instead of going to the program
+  --env KEY=VALUE         run, update: add to the next version's environment; may be repeated
   --force                 update: also if a rollback would then be refused, or lose state
   --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
   --quiesce-timeout MS    update, rollback: for requests under way to end (1000)
   --freeze-timeout MS     update, rollback: until the next version has the state (5000)
-  --json                  update, rollback, status: print the result as JSON
+  --rehearse              update, rollback: let the next version check the live state before anybody waits
+  --standby               update, rollback: keep the previous version booted, so that going back costs no boot
+  --standby-timeout MS    the same, and for how long (600000)
+  --limit N               history: the newest N entries (20)
+  --json                  print the result as JSON; history: one object a line
 
 dev and the last six have options of their own: kstate check --help.
 Exit status: 0 done; 1 refused or failed, and the service goes on as it was; 2 could not be tried.`;

@@ -222,6 +222,8 @@ export interface ErrorDetails {
   NO_PREVIOUS_VERSION: Record<never, never>;
   /** The running program has not called `joinLiveUpdate` and `ready()`, so it cannot hand anything over. */
   NOT_JOINED: { readonly pid: number };
+  /** The program ended again and again, and is not started any more. */
+  RESTARTS_EXHAUSTED: { readonly name: string; readonly attempts: number; readonly last: string };
   /** The command could not be started. */
   SPAWN_FAILED: { readonly command: string; readonly errno: string };
   /** The program ended although it should not have; its own output says why. */

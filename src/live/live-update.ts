@@ -207,6 +207,15 @@ export class LiveUpdate {
   }
 
   /**
+   * Has a function called with the reason whenever an update has been refused or undone and this program serves on:
+   * a request that did not end (`REQUESTS_BUSY`), a hook, a state that the next version does not read, a next version
+   * that ended. For a log, or to make the next attempt possible.
+   */
+  onBlocked(listener: (error: KstateError) => void): void {
+    if (this.#program instanceof Supervised) this.#program.blocked.push(listener);
+  }
+
+  /**
    * Resolves when the program serves. A successor waits here, booted, until the state has come; if it cannot
    * take over it is rejected with the reason, and the previous version goes on.
    */

@@ -9,9 +9,15 @@ import type { HandoverFigures, VersionIds } from "./protocol.ts";
 // ---- the supervisor's side ----
 
 export type BrokerState =
-  | { readonly phase: "booting" | "preparing" | "handover" }
+  | { readonly phase: "booting" | "preparing" | "rehearsing" | "handover" }
   /** The verdict word is being decided because of `error`; `old` is what the old program has said or done. */
-  | { readonly phase: "deciding"; readonly error: ErrorRecord; readonly old: "frozen" | "thawed" | "exited" }
+  | {
+      readonly phase: "deciding";
+      readonly error: ErrorRecord;
+      readonly old: "frozen" | "thawed" | "exited";
+      /** The successor is gone: if it had committed before, it has crashed. */
+      readonly successorFailed: boolean;
+    }
   | { readonly phase: "thawing"; readonly error: ErrorRecord }
   /** The old program serves because its successor ended; the successor's own end says why. */
   | { readonly phase: "burying"; readonly error: ErrorRecord }
@@ -24,7 +30,11 @@ export type BrokerState =
   | { readonly phase: "ended" };
 
 export type BrokerEvent =
-  | { readonly type: "ready" | "prepared" }
+  | { readonly type: "ready" }
+  /** The old program can write what the successor reads; `rehearse`: that is to be tried first. */
+  | { readonly type: "prepared"; readonly rehearse: boolean }
+  /** The old program has saved a trial stream, and the successor can load it. */
+  | { readonly type: "rehearsed" | "verified" }
   /** The successor refused, threw or exited. */
   | { readonly type: "successorFailed"; readonly error: ErrorRecord }
   | { readonly type: "serving"; readonly figures: HandoverFigures | null }
@@ -37,12 +47,24 @@ export type BrokerEvent =
   | { readonly type: "verdict"; readonly verdict: "COMMITTED" | "CANCELLED" };
 
 export type BrokerEffect =
-  | { readonly type: "prepare" | "handOver" | "decideCancelled" | "endSuccessor" | "endOld" }
-  | { readonly type: "timer"; readonly phase: "preparing" | "handover" | "thawing" | "finishing" | "none" }
+  | {
+      readonly type:
+        | "prepare"
+        | "rehearse"
+        | "verify"
+        | "handOver"
+        | "decideCancelled"
+        | "endSuccessor"
+        | "endOld";
+    }
+  | { readonly type: "timer"; readonly phase: TimedPhase | "none" }
   | { readonly type: "cancelOld" }
   | { readonly type: "committed"; readonly figures: HandoverFigures | null }
   | { readonly type: "crashed"; readonly error: ErrorRecord }
   | { readonly type: "cancelled"; readonly error: ErrorRecord };
+
+/** Phases that must not take for ever. */
+export type TimedPhase = "preparing" | "rehearsing" | "handover" | "thawing" | "finishing";
 
 type Step<State, Effect> = readonly [State, readonly Effect[]];
 
@@ -54,15 +76,28 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
         return [{ phase: "preparing" }, [{ type: "timer", phase: "preparing" }, { type: "prepare" }]];
       return "error" in event ? cancelled(event.error) : [state, []];
     case "preparing":
-      if (event.type === "prepared") {
-        return [{ phase: "handover" }, [{ type: "timer", phase: "handover" }, { type: "handOver" }]];
-      }
-      return "error" in event ? cancelled(event.error) : [state, []];
+      if (event.type !== "prepared") return "error" in event ? cancelled(event.error) : [state, []];
+      if (event.rehearse)
+        return [{ phase: "rehearsing" }, [{ type: "timer", phase: "rehearsing" }, { type: "rehearse" }]];
+      return handingOver;
+    case "rehearsing":
+      if (event.type === "rehearsed") return [state, [{ type: "verify" }]];
+      if (event.type === "verified") return handingOver;
+      if (!("error" in event)) return [state, []];
+      return [{ phase: "ended" }, [{ type: "cancelOld" }, ...cancelled(event.error)[1]]];
     case "handover":
       if (event.type === "serving") return finishing({ figures: event.figures, serving: true, left: false });
       if (event.type === "oldLeft") return finishing({ figures: null, serving: false, left: true });
       if (!("error" in event)) return [state, []];
-      return [{ phase: "deciding", error: event.error, old: oldAfter(event) }, [{ type: "decideCancelled" }]];
+      return [
+        {
+          phase: "deciding",
+          error: event.error,
+          old: oldAfter(event),
+          successorFailed: event.type === "successorFailed",
+        },
+        [{ type: "decideCancelled" }],
+      ];
     case "deciding":
       return deciding(state, event);
     case "thawing":
@@ -86,6 +121,11 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
   }
 }
 
+const handingOver: Step<BrokerState, BrokerEffect> = [
+  { phase: "handover" },
+  [{ type: "timer", phase: "handover" }, { type: "handOver" }],
+];
+
 function oldAfter(event: BrokerEvent): "frozen" | "thawed" | "exited" {
   if (event.type === "oldExited") return "exited";
   return event.type === "refused" || event.type === "thawed" ? "thawed" : "frozen";
@@ -96,6 +136,7 @@ function deciding(
   event: BrokerEvent,
 ): Step<BrokerState, BrokerEffect> {
   if (event.type !== "verdict") return [state, []];
+  if (event.verdict === "COMMITTED" && state.successorFailed) return crashed(state.error);
   if (event.verdict === "COMMITTED")
     return finishing({ figures: null, serving: false, left: state.old === "exited" });
   if (state.old !== "frozen" && state.error.code === "UPDATE_CANCELLED") {
@@ -142,6 +183,14 @@ function finish(state: Finishing, event: BrokerEvent): Step<BrokerState, BrokerE
       { type: "timer", phase: "none" },
       { type: "committed", figures: next.figures },
     ],
+  ];
+}
+
+/** The state is lost with the successor; the old program has let go of it. */
+function crashed(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
+  return [
+    { phase: "ended" },
+    [{ type: "timer", phase: "none" }, { type: "endOld" }, { type: "crashed", error }],
   ];
 }
 
@@ -197,13 +246,17 @@ export type ProgramEvent =
     }
   | { readonly type: "cancel"; readonly generation: number }
   | { readonly type: "adopt" }
+  | { readonly type: "rehearse"; readonly generation: number }
+  | { readonly type: "verify"; readonly generation: number }
   /** The supervisor of a successor has ended. */
   | { readonly type: "abandoned" }
   | { readonly type: "ready" | "quiet" }
   | { readonly type: "busy"; readonly error: ErrorRecord };
 
 export type ProgramEffect =
-  | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" | "introduce" }
+  | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" | "introduce" | "forget" }
+  /** Save a trial stream; look whether one could be loaded. */
+  | { readonly type: "rehearse" | "verify"; readonly generation: number }
   | { readonly type: "giveUp"; readonly error: ErrorRecord }
   | {
       readonly type: "takeOver";
@@ -238,13 +291,25 @@ export function programStep(state: ProgramState, event: ProgramEvent): Step<Prog
       return [{ phase: "serving" }, [{ type: "serve" }]];
     case "waiting receive":
       return [state, [{ ...(event as ProgramEvent & { type: "receive" }), type: "takeOver" }]];
+    case "waiting verify":
+      return [state, [event as ProgramEvent & { type: "verify" }]];
     case "serving prepare":
-      return [state, [event as PrepareRequest]];
+      return [state, [{ type: "forget" }, event as PrepareRequest]];
+    case "serving rehearse":
+      return [state, [event as ProgramEvent & { type: "rehearse" }]];
+    case "serving cancel":
+      return [state, [{ type: "forget" }]];
     case "serving freeze":
-      return [{ phase: "quiescing" }, [{ ...(event as ProgramEvent & { type: "freeze" }), type: "quiesce" }]];
+      return [
+        { phase: "quiescing" },
+        [{ type: "forget" }, { ...(event as ProgramEvent & { type: "freeze" }), type: "quiesce" }],
+      ];
     case "serving suspend": {
       const { lock, ...request } = event as ProgramEvent & { type: "suspend" };
-      return [{ phase: "quiescing" }, [{ ...request, type: "quiesce", suspendFor: lock }]];
+      return [
+        { phase: "quiescing" },
+        [{ type: "forget" }, { ...request, type: "quiesce", suspendFor: lock }],
+      ];
     }
     case "quiescing quiet":
       return [state, [{ type: "freeze" }]];

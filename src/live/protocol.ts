@@ -21,6 +21,8 @@
  * start     S spawns with KSTATE_LIVE in the environment     P → S hello     P → S listen* ← S listening*
  *           P → S ready      S → first program: boot         (a successor waits)
  * update 1  S → O prepare    O compares N's descriptions and collections         O → S prepared
+ *       1a  if it was asked for:  S → O rehearse    O saves a trial stream into the memory, and serves on
+ *           O → S rehearsed   S → N verify      N reads and checks it, changes nothing    N → S verified
  *        2  S opens the verdict word, S → N receive, S → O freeze               N blocks on the pair
  *        3  O quiesces, freezes, saves into the memory, sends descriptors and `frozen` on the pair, blocks
  *        4  N loads, then decides COMMITTED in the verdict word, serves         N → S serving
@@ -31,6 +33,7 @@
  * ```
  *  a  N ends, throws or stays silent before `ready`          S ends N
  *  b  O cannot write what N reads                            O → S refused; S ends N
+ * b1  N cannot load the trial stream                         N → S refused; S ends N, S → O cancel
  *  c  O stays busy, or freezing fails                        O undoes it, O → S refused; S decides CANCELLED, ends N
  *  d  N cannot load                                          N decides CANCELLED, tells O on the pair, N → S refused
  *  e  N ends or stays silent while O is frozen               O decides CANCELLED, O → S thawed; S ends N
@@ -138,6 +141,8 @@ export type ToProgram =
       readonly lock: unknown;
     }
   | { readonly type: "cancel"; readonly generation: number }
+  /** To the old program and to the successor: try the state's way without taking it. */
+  | { readonly type: "rehearse" | "verify"; readonly generation: number }
   /** From a supervisor that did not start the program: its first message. */
   | { readonly type: "adopt" };
 
@@ -157,6 +162,8 @@ export type ToSupervisor =
   | { readonly type: "prepared"; readonly versionIds: VersionIds }
   /** Preparing takes longer, and why. */
   | { readonly type: "progress"; readonly text: string }
+  | { readonly type: "rehearsed"; readonly streamBytes: number }
+  | { readonly type: "verified" }
   | { readonly type: "refused"; readonly error: ErrorRecord }
   | { readonly type: "thawed"; readonly error: ErrorRecord }
   /** The old program has handed over and goes on only to finish connections that stay with it. */
@@ -257,6 +264,8 @@ const members = {
   freeze: ["generation", "quiesceMs", "freezeMs"],
   suspend: ["generation", "quiesceMs", "freezeMs", "lock"],
   cancel: ["generation"],
+  rehearse: ["generation"],
+  verify: ["generation"],
   adopt: [],
   hello: ["protocol", "pid"],
   adopted: ["protocol", "pid", "listeners"],
@@ -264,6 +273,8 @@ const members = {
   ready: ["lock", "listeners"],
   prepared: ["versionIds"],
   progress: ["text"],
+  rehearsed: ["streamBytes"],
+  verified: [],
   refused: ["error"],
   thawed: ["error"],
   left: ["connections"],

@@ -6,6 +6,7 @@ import {
   type Folio,
   openDescriptor,
   PhysicalMemory,
+  REHEARSAL,
   setCloseOnExec,
 } from "../memory/index.ts";
 import { checkSuccessor } from "./check-successor.ts";
@@ -31,6 +32,7 @@ import {
   type ToProgram,
 } from "./protocol.ts";
 import { Quiesce } from "./quiesce.ts";
+import { saveTrial, verifyTrial } from "./rehearsal.ts";
 import { allocRoom } from "./save-into.ts";
 import { WebSockets } from "./sockets/web-sockets.ts";
 import type { StartContext } from "./starters.ts";
@@ -65,6 +67,8 @@ export class Supervised {
   #channel: number;
   #state: ProgramState = { phase: "booting" };
   #abandoned: ErrorRecord | undefined;
+  /** Told why an update ended with this program serving on. */
+  readonly blocked: ((error: KstateError) => void)[] = [];
   #pair: Pair | undefined;
   /** For the stream of the next freeze. */
   #room: Folio | undefined;
@@ -198,6 +202,23 @@ export class Supervised {
         return this.#takeOver(effect);
       case "prepare":
         return void this.#prepare(effect.generation, effect.lock as ProgramRecord, effect.force ?? false);
+      case "rehearse":
+        return this.#attempt(() => {
+          const streamBytes = saveTrial(
+            this.#memory,
+            this.#parts.registry,
+            this.#versionIds,
+            effect.generation,
+          );
+          this.#control.send({ type: "rehearsed", streamBytes });
+        });
+      case "verify":
+        return this.#attempt(() => {
+          verifyTrial(this.#memory, this.#parts.registry, effect.generation);
+          this.#control.send({ type: "verified" });
+        });
+      case "forget":
+        return this.#memory.dropStream(REHEARSAL);
       case "quiesce":
         return this.#quiesce(effect);
       case "freeze":
@@ -208,12 +229,43 @@ export class Supervised {
         this.#quiescing = undefined;
         return this.#forgetSuccessor();
       case "refuse":
-        return this.#control.send({ type: "refused", error: effect.error });
+        return this.#refuse(effect.error);
+    }
+  }
+
+  #refuse(error: ErrorRecord): void {
+    this.#control.send({ type: "refused", error });
+    this.#tellBlocked(error);
+  }
+
+  #thawed(error: ErrorRecord): void {
+    this.#control.send({ type: "thawed", error });
+    this.#tellBlocked(error);
+  }
+
+  /** The program that goes on serving is told why; one that could not take over has nothing to do about it. */
+  #tellBlocked(error: ErrorRecord): void {
+    if (this.#state.phase !== "serving") return;
+    for (const listener of this.blocked) {
+      try {
+        listener(fromErrorRecord(error));
+      } catch (thrown) {
+        process.emitWarning(`a function given to onBlocked() threw: ${String(thrown)}`, "KstateWarning");
+      }
+    }
+  }
+
+  #attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#refuse(toErrorRecord(error));
     }
   }
 
   /** Gives back the folios of a program that crashed: nothing that is left refers to them. */
   #forgetLost(): null {
+    this.#memory.dropStream(REHEARSAL);
     if (this.#memory.preserved().streams.length === 0)
       this.#memory.freeUnclaimed(({ owner }) => owner !== "");
     return null;
@@ -234,7 +286,7 @@ export class Supervised {
     this.#closePair();
     this.#state = programAfter("takeOver", result.verdict);
     if (result.verdict === "CANCELLED") {
-      this.#control.send({ type: "refused", error: result.error });
+      this.#refuse(result.error);
       this.#serving?.reject(fromErrorRecord(result.error));
     } else {
       this.#beginServing("restore", () => ({ figures: result.begin() }));
@@ -247,7 +299,7 @@ export class Supervised {
       this.#beginServing("restore", () => ({ figures: null, resumed: begin() }));
     } catch (error) {
       this.#state = { phase: "refused" };
-      this.#control.send({ type: "refused", error: toErrorRecord(error) });
+      this.#refuse(toErrorRecord(error));
       this.#serving?.reject(error);
     }
   }
@@ -346,7 +398,7 @@ export class Supervised {
     } catch (error) {
       if (preparation.signal.aborted) return; // nobody waits for it any more
       this.#forgetSuccessor();
-      this.#control.send({ type: "refused", error: toErrorRecord(error) });
+      this.#refuse(toErrorRecord(error));
     }
   }
 
@@ -403,7 +455,7 @@ export class Supervised {
     this.#state = programAfter("freeze", error === null ? "COMMITTED" : "CANCELLED");
     this.#checkpoints.held = false;
     if (error === null) this.#system.exit(0);
-    else this.#control.send({ type: "thawed", error });
+    else this.#thawed(error);
   }
 
   #freeze(): void {
@@ -418,7 +470,7 @@ export class Supervised {
     if (result.verdict === "COMMITTED") return this.#leave(result.left);
     this.#checkpoints.held = false;
     this.#forgetSuccessor();
-    this.#control.send({ type: "thawed", error: result.error });
+    this.#thawed(result.error);
   }
 
   /** Ends this program: at once, or when the last connection that stays here has closed. */

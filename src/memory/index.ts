@@ -31,9 +31,11 @@ export {
   MAX_MESSAGE_BYTES,
   openProcess,
   POLL,
+  peerCredentials,
   peerUserId,
   poll,
   type ReceivedMessage,
+  reapProcess,
   rebootInto,
   receiveMessage,
   SO,
@@ -50,7 +52,7 @@ export {
 export { createMemfd, openDescriptor, openFile } from "./file-back-end.ts";
 export { Folio } from "./folio.ts";
 export { createHeap } from "./heap-back-end.ts";
-export { CHECKPOINT, HANDOVER, type MemoryState, PAGE_SIZE, type Verdict } from "./layout.ts";
+export { CHECKPOINT, HANDOVER, type MemoryState, PAGE_SIZE, REHEARSAL, type Verdict } from "./layout.ts";
 export { PhysicalMemory } from "./physical-memory.ts";
 export type { Superblock } from "./superblock.ts";
 export type { FolioRecord, StreamRecord, Table } from "./table.ts";

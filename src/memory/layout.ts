@@ -58,6 +58,8 @@ export const WINDOW_BYTES = PAGE_SIZE * 2 ** MAX_ORDER;
 
 /** The stream of a hand-over from one program to the next. */
 export const HANDOVER = "handover";
+/** A trial of it, made while the program serves. */
+export const REHEARSAL = "rehearsal";
 
 /** The stream that a program is started again from after a crash. */
 export const CHECKPOINT = "checkpoint";

@@ -24,6 +24,9 @@ export interface UpdateTimeouts {
 
 export const DEFAULT_TIMEOUTS: UpdateTimeouts = { bootMs: 30_000, quiesceMs: 1_000, freezeMs: 5_000 };
 
+/** How long the previous version stands by, ms, unless said. */
+export const DEFAULT_STANDBY_MS = 600_000;
+
 export type ControlRequest =
   | {
       readonly type: "update";
@@ -34,10 +37,20 @@ export type ControlRequest =
       readonly timeouts: UpdateTimeouts;
       /** Whether a rollback may be impossible or lose state afterwards. False unless given. */
       readonly force?: boolean;
+      /** Keep the previous version booted for a rollback, this long, ms; null: do not. */
+      readonly standbyMs?: number | null;
+      /** Let the successor check the live state before anybody waits. */
+      readonly rehearse?: boolean;
     }
-  | { readonly type: "rollback"; readonly timeouts: UpdateTimeouts }
   | SuspendRequest
   | ResumeRequest
+  | {
+      readonly type: "rollback";
+      readonly timeouts: UpdateTimeouts;
+      readonly standbyMs?: number | null;
+      readonly rehearse?: boolean;
+    }
+  | { readonly type: "commit" }
   | { readonly type: "status" }
   /** The lock record of the program that serves, for `kstate check`. */
   | { readonly type: "lock" }
@@ -70,10 +83,14 @@ export function parseRequest(line: string): ControlRequest {
     throw protocolError("it is not JSON");
   }
   const type: string | undefined = request?.type;
-  if (type === "status" || type === "lock" || type === "stop") return { type };
+  if (type === "status" || type === "lock" || type === "stop" || type === "commit") return { type };
   if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
     throw protocolError(`there is no request ${String(type)}`);
   const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS, force = false } = request!;
+  const { standbyMs = null, rehearse = false } = request!;
+  if (typeof rehearse !== "boolean") throw protocolError("rehearse is not true or false");
+  if (standbyMs !== null && !(Number.isFinite(standbyMs) && standbyMs > 0))
+    throw protocolError("standbyMs is not a time in ms");
   const isTexts = (value: unknown): boolean =>
     Object.values(value as object).every((text) => typeof text === "string");
   if (command !== null && !(Array.isArray(command) && command.length > 0 && isTexts(command))) {
@@ -90,8 +107,8 @@ export function parseRequest(line: string): ControlRequest {
   if (type === "suspend") return suspendRequest(request!, complete);
   if (type === "resume") return { type, command, environment };
   return type === "rollback"
-    ? { type, timeouts: complete }
-    : { type, command, environment, timeouts: complete, force };
+    ? { type, timeouts: complete, standbyMs, rehearse }
+    : { type, command, environment, timeouts: complete, force, standbyMs, rehearse };
 }
 
 function suspendRequest(
@@ -153,14 +170,26 @@ export interface SupervisorStatus {
     readonly command: readonly string[];
     /** ISO 8601. */
     readonly startedAt: string;
-    /** `running`: it has not joined; `joined`: it has not called `ready()` yet; `serving`. */
-    readonly phase: "running" | "joined" | "serving";
+    /**
+     * `running`: it has not joined; `joined`: it has not called `ready()` yet; `serving`; `ended`: it is being started
+     * again.
+     */
+    readonly phase: "running" | "joined" | "serving" | "ended";
     readonly descriptions: readonly { readonly name: string; readonly versionId: number }[];
   };
   /** Of the physical memory, bytes: its size, and what is allocated of it. */
   readonly memory: { readonly capacityBytes: number; readonly usedBytes: number };
   readonly listeners: readonly string[];
   readonly previousCommand: readonly string[] | null;
+  /** The previous version, booted for a rollback. */
+  readonly standby: {
+    readonly pid: number;
+    readonly command: readonly string[];
+    /** Whether it has booted. */
+    readonly waiting: boolean;
+    /** ISO 8601. */
+    readonly until: string;
+  } | null;
   readonly updating: boolean;
   /** Where the state is while no program has it; null while one does. */
   readonly suspendedIn: string | null;

@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { chmodSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { userInfo } from "node:os";
 import { Image, openCarrier, type Stored } from "../carrier/index.ts";
 import { KstateError, toErrorRecord } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
-import { peerUserId } from "../memory/index.ts";
+import { peerCredentials } from "../memory/index.ts";
 import {
   type ControlRequest,
   type ControlResponse,
@@ -41,12 +42,13 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
   server.on("connection", (socket: Socket) => {
     socket.on("error", () => {}); // whoever asked has gone; what was asked for goes on
     const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
-    if (peerUserId(fd) !== process.getuid?.()) {
+    const { pid, uid } = peerCredentials(fd);
+    if (uid !== process.getuid?.()) {
       socket.destroy();
       return;
     }
     const lines = new LineSplitter();
-    const asker: Asker = { socket, stored: undefined };
+    const asker: Asker = { socket, by: { pid, uid, user: userName() }, stored: undefined };
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
       try {
@@ -59,6 +61,15 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
       }
     });
   });
+}
+
+/** In containers a user may have no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.());
+  }
 }
 
 async function answer(asker: Asker, line: string, supervisor: Supervisor): Promise<void> {
@@ -83,11 +94,14 @@ async function carryOut(
   supervisor: Supervisor,
   progress: (text: string) => void,
 ): Promise<unknown> {
+  const { by } = asker;
   switch (request.type) {
     case "update":
-      return supervisor.update(request, request.timeouts, progress);
+      return supervisor.update(request, request.timeouts, progress, { ...request, by });
     case "rollback":
-      return supervisor.rollback(request.timeouts, progress);
+      return supervisor.rollback(request.timeouts, progress, { ...request, by });
+    case "commit":
+      return supervisor.commit();
     case "suspend":
       return supervisor.suspend(request, keeper(asker, request), progress);
     case "resume":

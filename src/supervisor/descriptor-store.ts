@@ -27,7 +27,7 @@ export function hasDescriptorStore({ NOTIFY_SOCKET, FDSTORE }: ServiceEnvironmen
 export function storeMemory({ NOTIFY_SOCKET: path = "" }: ServiceEnvironment, descriptor: number): void {
   const socket = createSocket(AF.unix, "datagram");
   try {
-    connectSocket(socket, unixAddress(path.replace(/^@/, "\0")).subarray(0, 2 + Buffer.byteLength(path)));
+    connectSocket(socket, unixAddress(path));
     const messages = [
       { text: `FDSTOREREMOVE=1\nFDNAME=${MEMORY_NAME}`, descriptors: [] },
       { text: `FDSTORE=1\nFDNAME=${MEMORY_NAME}`, descriptors: [descriptor] },

@@ -1,6 +1,7 @@
 export { requestControl } from "./control-client.ts";
 export {
   type ControlRequest,
+  DEFAULT_STANDBY_MS,
   DEFAULT_TIMEOUTS,
   type LastUpdate,
   type ResumeResult,
@@ -11,8 +12,13 @@ export {
 } from "./control-protocol.ts";
 export { claimName, serveControl } from "./control-server.ts";
 export { hasDescriptorStore, storedMemory, storeMemory } from "./descriptor-store.ts";
+export { type HistoryEntry, HistoryFile, type UpdateEntry } from "./history.ts";
+export { notifySocket } from "./notify-socket.ts";
+export { reapOrphans } from "./orphans.ts";
 export type { Command } from "./program.ts";
+export { RESTART_POLICIES, type RestartPolicy } from "./restarts.ts";
 export { ensureRuntimeDirectory, runtimeDirectory, socketPath } from "./runtime-directory.ts";
 export { findOrphan } from "./service-record.ts";
+export { activatedSockets } from "./socket-activation.ts";
 export { Supervisor, type SupervisorOptions } from "./supervisor.ts";
 export { type SupervisorSystem, supervisorSystem } from "./system.ts";

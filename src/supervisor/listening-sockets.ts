@@ -1,5 +1,6 @@
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ListenAddress } from "../live/protocol.ts";
+import { type ActivatedSocket, fits } from "./socket-activation.ts";
 import type { SupervisorSystem } from "./system.ts";
 
 /** The listening sockets of a service: bound once, for all versions of the program; never accepted from here. */
@@ -10,14 +11,25 @@ export class ListeningSockets {
     { readonly descriptor: number; readonly text: string; readonly path: string | null }
   >();
 
-  constructor(system: SupervisorSystem) {
+  /** Bound by the service manager, and not asked for yet. */
+  readonly #activated: Set<ActivatedSocket>;
+
+  constructor(system: SupervisorSystem, activated: readonly ActivatedSocket[] = []) {
     this.#system = system;
+    this.#activated = new Set(activated);
   }
 
   /** The descriptor of a key, bound now if it is new. `LISTEN_FAILED` says why it can not be. */
   async open(key: string, address: ListenAddress): Promise<number> {
     const existing = this.#sockets.get(key);
     if (existing !== undefined) return existing.descriptor;
+    for (const socket of this.#activated) {
+      const text = this.#system.addressText(socket.descriptor);
+      if (!fits(socket, text, key, address)) continue;
+      this.#activated.delete(socket);
+      this.#sockets.set(key, { descriptor: socket.descriptor, text, path: null }); // its path is the manager's
+      return socket.descriptor;
+    }
     try {
       const { descriptor, text } = await this.#system.bind(address);
       this.#sockets.set(key, { descriptor, text, path: address.kind === "unix" ? address.path : null });

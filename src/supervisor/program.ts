@@ -38,7 +38,13 @@ export interface ProgramEvents {
 /** One program under the supervisor: its process, its control socket and its channel. */
 export class Program {
   readonly command: Command;
-  phase: "running" | "joined" | "serving" = "running";
+  phase: "running" | "joined" | "serving" | "ended" = "running";
+  /** Its exit status when it has ended; null after a signal, and when nobody knows. */
+  exitCode: number | null = null;
+  /** Why it ended. */
+  end: ErrorRecord | undefined;
+  /** When it began to serve, on the monotonic clock, ms; null until then. */
+  servingSinceMs: number | null = null;
   /** The record of its descriptions, from `ready` on. */
   lock: unknown;
   /** The keys of the listeners that it uses, from `ready` on. */
@@ -57,8 +63,8 @@ export class Program {
     this.#events = events;
     const { process, socket } = contact;
     process.onEnd((end) => {
-      if (end.error !== undefined) this.#exit(spawnFailed(command, end.error));
-      else this.#drain(() => this.#exit(exitedError(this.pid, end)));
+      if (end.error !== undefined) this.#exit(spawnFailed(command, end.error), null);
+      else this.#drain(() => this.#exit(exitedError(this.pid, end), end.exitCode));
     });
     this.#listen(socket);
   }
@@ -104,7 +110,10 @@ export class Program {
       this.lock = message.lock;
       this.listeners = message.listeners;
     }
-    if (message.type === "serving") this.phase = "serving";
+    if (message.type === "serving") {
+      this.phase = "serving";
+      this.servingSinceMs = this.#system.nowMs();
+    }
     this.#events.message(message);
   }
 
@@ -118,14 +127,17 @@ export class Program {
     });
   }
 
-  #exit(error: ErrorRecord): void {
+  #exit(error: ErrorRecord, exitCode: number | null): void {
     if (this.#exited) return;
     this.#exited = true;
     this.#readLastWords();
     this.#contact.socket.destroy();
     this.#system.close(this.#contact.channel);
     this.#system.unlink(this.controlPath);
-    this.#events.exited(this.failure ?? error);
+    this.phase = "ended";
+    this.exitCode = exitCode;
+    this.end = this.failure ?? error;
+    this.#events.exited(this.end);
   }
 
   #readLastWords(): void {

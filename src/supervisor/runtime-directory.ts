@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KstateError } from "../error/index.ts";
@@ -43,6 +43,15 @@ export function socketPath(directory: string, name: string): string {
     name,
     problem,
   });
+}
+
+/** Removes the control sockets of programs of a service that nobody serves behind any more; `keep` is a living one's. */
+export function sweepSockets(directory: string, name: string, keep: string): void {
+  for (const file of readdirSync(directory)) {
+    const path = join(directory, file);
+    const [own, rest] = [file.slice(0, name.length), file.slice(name.length)];
+    if (own === name && /^\.[0-9a-f]{8}\.sock$/.test(rest) && path !== keep) rmSync(path, { force: true });
+  }
 }
 
 /** In containers a user may have no entry in any table of users, so nobody is asked for a name. */

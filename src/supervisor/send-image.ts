@@ -2,10 +2,12 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import type { Image, Stored } from "../carrier/index.ts";
 import { KstateError } from "../error/index.ts";
+import type { Requester } from "./history.ts";
 
 /** Whoever asks on a control socket. */
 export interface Asker {
   readonly socket: Socket;
+  readonly by: Requester;
   /** Takes the next line of it, while something is waited for. */
   stored: ((line: string) => void) | undefined;
 }

@@ -11,9 +11,13 @@ export function tcpAddress(host: string, port: number): Uint8Array {
   return address;
 }
 
-/** A `sockaddr_un` of a path. */
+/** A `sockaddr_un` of a path; one that begins with `@` is an abstract name. */
 export function unixAddress(path: string): Uint8Array {
   const bytes = Buffer.from(path);
+  if (path.startsWith("@")) {
+    bytes[0] = 0;
+    return Buffer.concat([Uint8Array.of(AF.unix, 0), bytes]);
+  }
   const address = Buffer.alloc(2 + bytes.length + 1);
   address.writeUInt16LE(AF.unix, 0);
   address.set(bytes, 2);

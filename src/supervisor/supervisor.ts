@@ -11,13 +11,26 @@ import type {
   UpdateResult,
   UpdateTimeouts,
 } from "./control-protocol.ts";
+import {
+  type HistoryEntry,
+  HistoryFile,
+  type ProgramFacts,
+  type Requester,
+  type UpdateEntry,
+} from "./history.ts";
 import { ListeningSockets } from "./listening-sockets.ts";
 import { type Command, type Contact, Program } from "./program.ts";
+import { type RestartOptions, Restarts } from "./restarts.ts";
+import { sweepSockets } from "./runtime-directory.ts";
 import { type ProgramRecord, ServiceRecordFile } from "./service-record.ts";
+import type { ActivatedSocket } from "./socket-activation.ts";
+import { Standby } from "./standby.ts";
 import { newControlPath, startProgram } from "./start-program.ts";
 import { Suspension } from "./suspension.ts";
 import type { SupervisorSystem } from "./system.ts";
-import { Update, type UpdateOutcome } from "./update.ts";
+import { type BootingProgram, bootSuccessor, Update, type UpdateOutcome } from "./update.ts";
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** How long a program may take to end after SIGTERM, ms. */
 const STOP_MS = 10_000;
@@ -29,6 +42,11 @@ export interface SupervisorOptions {
   readonly runtimeDirectory: string;
   /** Told in words what happens. */
   readonly log: (text: string) => void;
+  readonly restarts: RestartOptions;
+  /** Listening sockets that were bound for the service before it was started. */
+  readonly activated?: readonly ActivatedSocket[];
+  /** Told what systemd wants to know (`sd_notify`). */
+  readonly notify?: (state: string) => void;
   /** Called once, when the service has ended. */
   readonly ended: (exitCode: number) => void;
 }
@@ -44,6 +62,17 @@ interface Beginning {
   readonly contact: Contact | null;
   /** The suspended state that is in the memory. */
   readonly waiting?: Waiting | undefined;
+  /** What became of the update that was under way; undefined unless the service is adopted. */
+  readonly verdict?: "COMMITTED" | "CANCELLED" | null;
+}
+
+/** What is not said in most updates. */
+export interface UpdateExtras {
+  /** The successor also reads and checks the live state before anybody waits. */
+  readonly rehearse?: boolean;
+  /** Keeps the previous version booted for a rollback, this long, ms. */
+  readonly standbyMs?: number | null;
+  readonly by?: Requester | null;
 }
 
 /**
@@ -60,11 +89,17 @@ export class Supervisor {
   #previous: Command | null;
   #update: Update | undefined;
   #lastUpdate: LastUpdate | undefined;
+  #standby: Standby | undefined;
+  #restartTimer: NodeJS.Timeout | undefined;
+  readonly #restarts: Restarts;
+  readonly #history: HistoryFile;
   #generation: number;
   #stopping: (() => void)[] | undefined;
   readonly #suspension: Suspension;
   /** Programs that have handed over and finish what stays with them. */
   readonly #leaving = new Set<Program>();
+  /** All that have not ended. */
+  readonly #programs = new Set<Program>();
 
   /**
    * Starts a service: with a suspended state, or with new memory of so many bytes, of which is allocated what is used.
@@ -111,16 +146,37 @@ export class Supervisor {
     this.#previous = beginning.previous;
     this.#generation = beginning.generation;
     this.#record = new ServiceRecordFile(options.runtimeDirectory, options.name);
-    this.#listening = new ListeningSockets(system);
+    this.#listening = new ListeningSockets(system, options.activated);
+    this.#history = new HistoryFile(options.runtimeDirectory, options.name);
     for (const [key, descriptor] of beginning.listeners) this.#listening.adopt(key, descriptor);
     this.#suspension = this.#makeSuspension(beginning.waiting);
-    const { command, contact } = beginning;
+    const { command, contact, verdict, generation } = beginning;
+    this.#restarts = new Restarts(options.restarts);
+    if (verdict !== undefined) this.#restarts.served(); // it would not have been there to adopt
+    if (verdict != null) this.#tell({ kind: "resolved", generation, verdict });
     if (contact === null) {
-      this.#current = this.#startProgram(command, "first", null);
-      this.#options.log(`${options.name}: started ${this.#current.pid}: ${command.argv.join(" ")}`);
+      this.#current = this.#startFirst(command, verdict === undefined ? "started" : "restarted");
     } else {
       this.#current = this.#program(command, contact);
       this.#writeRecord(recordOf(this.#current, this.#system), null);
+      this.#tell({ kind: "adopted", program: factsOf(this.#current) });
+    }
+    sweepSockets(options.runtimeDirectory, options.name, this.#current.controlPath);
+  }
+
+  #startFirst(command: Command, kind: "started" | "restarted"): Program {
+    const program = this.#startProgram(command, "first", null);
+    this.#options.log(`${this.#options.name}: ${kind} ${program.pid}: ${command.argv.join(" ")}`);
+    this.#tell({ kind, program: factsOf(program) });
+    return program;
+  }
+
+  /** Writes an entry into the history. */
+  #tell(entry: DistributiveOmit<HistoryEntry, "at">): void {
+    try {
+      this.#history.add({ at: new Date().toISOString(), ...entry } as HistoryEntry);
+    } catch (error) {
+      this.#options.log(`${this.#options.name}: cannot write its history: ${(error as Error).message}`);
     }
   }
 
@@ -140,16 +196,17 @@ export class Supervisor {
     return new Suspension(host, waiting);
   }
 
-  #startProgram(command: Command, role: LiveEnvironment["role"], pair: number | null): Program {
+  #startProgram(command: Command, part: "first" | "successor" | "standby", pair: number | null): Program {
     const { name, cwd, runtimeDirectory } = this.#options;
     const controlPath = newControlPath(runtimeDirectory, name);
     const write = (program: ProgramRecord): void => {
-      if (role === "first") this.#writeRecord(program, null);
-      else this.#writeRecord(recordOf(this.#current, this.#system), program);
+      if (part === "first") this.#writeRecord(program, null);
+      if (part === "successor") this.#writeRecord(recordOf(this.#current, this.#system), program);
     };
     write({ controlPath, command, startedAt: new Date().toISOString(), process: null });
     const { descriptor: memory } = this.#memory;
     const listeners = this.#listening.entries();
+    const role: LiveEnvironment["role"] = part === "first" ? part : "successor";
     const options = { command, cwd, name, role, controlPath, memory, pair, listeners };
     const program = this.#program(command, startProgram(this.#system, options));
     write(recordOf(program, this.#system));
@@ -161,6 +218,7 @@ export class Supervisor {
       message: (message) => this.#receive(program, message),
       exited: (error) => this.#exited(program, error),
     });
+    this.#programs.add(program);
     return program;
   }
 
@@ -179,10 +237,29 @@ export class Supervisor {
   #receive(program: Program, message: ToSupervisor): void {
     if (message.type === "listen") void this.#listen(program, message);
     else if (program === this.#update?.successor) this.#update.fromSuccessor(message);
+    else if (program === this.#standby?.program) this.#fromStandby(message);
     else if (program === this.#current && this.#suspension.receive(message)) return;
     else if (message.type === "ready") program.send({ type: "boot" });
-    else if (message.type === "serving") this.#options.log(`${this.#options.name}: ${program.pid} serves`);
+    else if (message.type === "serving") this.#serves();
     else this.#update?.fromOld(message);
+  }
+
+  #serves(): void {
+    this.#restarts.served();
+    this.#options.log(`${this.#options.name}: ${this.#current.pid} serves`);
+    this.#notifyReady();
+  }
+
+  #notifyReady(): void {
+    const { pid, command } = this.#current;
+    const status = `STATUS=${pid} serves: ${command.argv.join(" ").replaceAll("\n", " ")}`;
+    this.#options.notify?.(`READY=1\nMAINPID=${process.pid}\n${status}`);
+  }
+
+  #fromStandby(message: ToSupervisor): void {
+    const { name, log } = this.#options;
+    const { pid } = this.#standby!.program;
+    if (message.type === "ready") log(`${name}: ${pid} stands by for a rollback`);
   }
 
   async #listen(
@@ -200,11 +277,53 @@ export class Supervisor {
   #exited(program: Program, error: ErrorRecord): void {
     const update = this.#update;
     this.#leaving.delete(program);
+    this.#programs.delete(program);
     if (program === update?.successor) update.successorExited(error);
-    else if (program === this.#current) {
+    else if (program === this.#standby?.program) {
+      this.#options.log(`${this.#options.name}: the standby is gone: ${error.message}`);
+      this.#endStandby();
+    } else if (program === this.#current) {
       if (update !== undefined) update.oldExited(error);
-      else if (this.#stopping !== undefined || !this.#suspension.exited(error)) this.#end(error);
+      else if (this.#stopping !== undefined || !this.#suspension.exited(error)) this.#lost();
     }
+  }
+
+  /** The program that should serve has ended: starts it again, or ends the service. */
+  #lost(): void {
+    const { exitCode, servingSinceMs } = this.#current;
+    const error = this.#current.end!;
+    if (this.#stopping !== undefined) return this.#end(error);
+    const servedMs = servingSinceMs === null ? null : this.#system.nowMs() - servingSinceMs;
+    const decision = this.#restarts.decide({ exitCode, servedMs });
+    this.#tell({
+      kind: decision.kind === "over" ? "ended" : "crashed",
+      program: factsOf(this.#current),
+      error,
+    });
+    switch (decision.kind) {
+      case "over":
+        return this.#end(error);
+      case "given up":
+        return this.#end(givenUp(this.#options.name, decision.attempts, error));
+      case "restart":
+        return this.#restartIn(decision.delayMs, decision.attempt, error);
+    }
+  }
+
+  #restartIn(delayMs: number, attempt: number, error: ErrorRecord): void {
+    const { name, log } = this.#options;
+    const when = delayMs === 0 ? "now" : `in ${delayMs / 1000} s`;
+    log(`${name}: ${error.message}; starting it again ${when} (restart ${attempt})`);
+    this.#restartTimer = setTimeout(() => {
+      this.#restartTimer = undefined;
+      this.#current = this.#startFirst(this.#current.command, "restarted");
+    }, delayMs);
+  }
+
+  #endStandby(): void {
+    const standby = this.#standby;
+    this.#standby = undefined;
+    standby?.end();
   }
 
   /** The service has ended: by itself, or because it was asked to. */
@@ -216,6 +335,7 @@ export class Supervisor {
   }
 
   #finish(exitCode: number): void {
+    this.#endStandby();
     this.#listening.close();
     this.#record.remove();
     for (const stopped of this.#stopping ?? []) stopped();
@@ -235,37 +355,87 @@ export class Supervisor {
     },
     timeouts: UpdateTimeouts,
     progress: (text: string) => void,
+    extras: UpdateExtras = {},
   ): Promise<UpdateResult> {
     const { argv, environment } = this.#current.command;
     const command =
       next.command === null
         ? { argv, environment: { ...environment, ...next.environment } }
         : { argv: next.command, environment: next.environment };
-    return this.#replace(command, next.force ?? false, timeouts, progress);
+    return this.#replace("update", command, next.force ?? false, timeouts, progress, extras);
   }
 
   async #replace(
+    kind: UpdateEntry["kind"],
     next: Command,
     force: boolean,
     timeouts: UpdateTimeouts,
     progress: (text: string) => void,
+    extras: UpdateExtras,
   ): Promise<UpdateResult> {
     const old = this.#current;
     this.#assertUpdatable(old);
     const startedAtMs = this.#system.nowMs();
     this.#generation += 1;
     const generation = this.#generation;
-    const update = new Update(
-      { system: this.#system, memory: this.#memory, generation, timeouts, old, force, progress },
-      (pair) => this.#startProgram(next, "successor", pair),
-    );
+    this.#options.notify?.(`RELOADING=1\nMONOTONIC_USEC=${this.#system.monotonicUs()}`);
+    const { rehearse = false, standbyMs = null, by = null } = extras;
+    const context = {
+      system: this.#system,
+      memory: this.#memory,
+      generation,
+      timeouts,
+      rehearse,
+      old,
+      force,
+      progress,
+    };
+    const update = new Update(context, this.#successor(kind, next));
     this.#update = update;
+    const from = factsOf(old);
     const outcome = await update.outcome;
     this.#update = undefined;
-    this.#settle(update, outcome, generation);
-    if (outcome.outcome !== "committed") throw fromErrorRecord(outcome.error);
     const totalMs = this.#system.nowMs() - startedAtMs;
-    return { generation, pid: this.#current.pid, command: next.argv, figures: outcome.figures, totalMs };
+    const error = outcome.outcome === "committed" ? null : outcome.error;
+    const figures = outcome.outcome === "committed" ? outcome.figures : null;
+    const { phases, successor } = update;
+    this.#lastUpdate = { generation, at: new Date().toISOString(), outcome: outcome.outcome, figures, error };
+    const facts = { generation, by, from, to: factsOf(successor), phases, totalMs, figures, error };
+    this.#tell({ kind, outcome: outcome.outcome, ...facts });
+    this.#settle(update, outcome, generation);
+    if (this.#current.phase === "serving") this.#notifyReady();
+    if (outcome.outcome !== "committed") throw fromErrorRecord(outcome.error);
+    if (standbyMs !== null) this.#standBy(old.command, standbyMs);
+    return { generation, pid: this.#current.pid, command: next.argv, figures, totalMs };
+  }
+
+  /** The next program: the one that stands by, if it is what a rollback goes back to. */
+  #successor(kind: UpdateEntry["kind"], next: Command): BootingProgram {
+    const standby = this.#standby;
+    if (kind === "rollback" && standby !== undefined) {
+      this.#standby = undefined;
+      const booting = standby.take();
+      this.#writeRecord(recordOf(this.#current, this.#system), recordOf(booting.program, this.#system));
+      return booting;
+    }
+    this.#endStandby();
+    return bootSuccessor(this.#system, (pair) => this.#startProgram(next, "successor", pair));
+  }
+
+  #standBy(command: Command, standbyMs: number): void {
+    const { name, log } = this.#options;
+    const booting = bootSuccessor(this.#system, (pair) => this.#startProgram(command, "standby", pair));
+    this.#standby = new Standby(this.#system, booting, standbyMs, () => {
+      log(`${name}: nobody went back: ${booting.program.pid} stands by no longer`);
+      this.#endStandby();
+    });
+  }
+
+  /** Ends the version that stands by for a rollback; null when there is none. */
+  commit(): { readonly pid: number } | null {
+    const pid = this.#standby?.program.pid;
+    this.#endStandby();
+    return pid === undefined ? null : { pid };
   }
 
   /**
@@ -313,23 +483,21 @@ export class Supervisor {
       throw new KstateError("UPDATE_CANCELLED", "the service is being stopped", { reason: "stop" });
     }
     if (old.phase === "serving") return;
-    throw new KstateError(
-      "NOT_JOINED",
-      `program ${old.pid} cannot be updated: it has not called ${old.phase === "joined" ? "ready()" : "joinLiveUpdate()"} of kstate/live yet`,
-      { pid: old.pid },
-    );
+    const missing = old.phase === "joined" ? "ready()" : "joinLiveUpdate()";
+    const why =
+      old.phase === "ended"
+        ? "it has ended and is being started again"
+        : `it has not called ${missing} of kstate/live yet`;
+    throw new KstateError("NOT_JOINED", `program ${old.pid} cannot be updated: ${why}`, { pid: old.pid });
   }
 
   #settle(update: Update, outcome: UpdateOutcome, generation: number): void {
     const { name, log } = this.#options;
     const old = this.#current;
-    const error = outcome.outcome === "committed" ? null : outcome.error;
-    const figures = outcome.outcome === "committed" ? outcome.figures : null;
-    this.#lastUpdate = { generation, at: new Date().toISOString(), outcome: outcome.outcome, figures, error };
     if (outcome.outcome === "cancelled") {
       log(`${name}: update ${generation} cancelled, ${old.pid} goes on: ${outcome.error.message}`);
       this.#writeRecord(recordOf(old, this.#system), null);
-      if (old.exited) this.#end(outcome.error);
+      if (old.exited) this.#lost();
       return;
     }
     this.#current = update.successor;
@@ -343,16 +511,20 @@ export class Supervisor {
       log(
         `${name}: update ${generation} committed, but ${this.#current.pid} crashed: ${outcome.error.message}`,
       );
-    if (this.#current.exited) this.#end(error ?? toErrorRecord(new Error("the program ended")));
+    if (this.#current.exited) this.#lost();
   }
 
   /** An update to the previous version's command; `NO_PREVIOUS_VERSION` when there is none. */
-  async rollback(timeouts: UpdateTimeouts, progress: (text: string) => void): Promise<UpdateResult> {
+  async rollback(
+    timeouts: UpdateTimeouts,
+    progress: (text: string) => void,
+    extras: UpdateExtras = {},
+  ): Promise<UpdateResult> {
     if (this.#previous === null) {
       throw new KstateError("NO_PREVIOUS_VERSION", "cannot roll back: no update has been made yet", {});
     }
     // Whoever goes back is not asked whether he could go forward again.
-    return this.#replace(this.#previous, true, timeouts, progress);
+    return this.#replace("rollback", this.#previous, true, timeouts, progress, extras);
   }
 
   /** The lock record of the program that serves, as it gave it; null until it has. */
@@ -383,10 +555,29 @@ export class Supervisor {
       },
       listeners: this.#listening.texts(),
       previousCommand: this.#previous?.argv ?? null,
+      standby:
+        this.#standby === undefined
+          ? null
+          : {
+              pid: this.#standby.program.pid,
+              command: this.#standby.program.command.argv,
+              waiting: this.#standby.program.lock !== undefined,
+              until: this.#standby.until.toISOString(),
+            },
       updating: this.#update !== undefined,
       suspendedIn: this.#suspension.place,
       lastUpdate: this.#lastUpdate ?? null,
     };
+  }
+
+  /** The processes that the supervisor waits for itself. */
+  get pids(): ReadonlySet<number> {
+    return new Set([...this.#programs].map(({ pid }) => pid));
+  }
+
+  /** Passes a signal on to the program that serves. */
+  signal(signal: NodeJS.Signals): void {
+    this.#current.kill(signal);
   }
 
   /** Ends the service: SIGTERM, and SIGKILL for what is still there after a while. Resolves when it has ended. */
@@ -395,6 +586,13 @@ export class Supervisor {
       if (this.#stopping === undefined) this.#stopping = [resolve];
       else this.#stopping.push(resolve);
     });
+    this.#options.notify?.("STOPPING=1");
+    this.#endStandby();
+    if (this.#restartTimer !== undefined) {
+      clearTimeout(this.#restartTimer);
+      this.#restartTimer = undefined;
+      setImmediate(() => this.#end(this.#current.end!));
+    }
     const programs = [this.#update?.successor, this.#current, ...this.#leaving].filter(
       (program) => program !== undefined,
     );
@@ -410,6 +608,21 @@ export class Supervisor {
 function exitOf({ code, detail }: ErrorRecord): { exitCode: number | null; signal: string | null } {
   if (code !== "PROGRAM_EXITED") return { exitCode: 1, signal: null };
   return detail as { exitCode: number | null; signal: string | null };
+}
+
+function givenUp(name: string, attempts: number, error: ErrorRecord): ErrorRecord {
+  return toErrorRecord(
+    new KstateError(
+      "RESTARTS_EXHAUSTED",
+      `${name} is given up after ${attempts} restarts in a row: ${error.message}`,
+      { name, attempts, last: error.code },
+    ),
+  );
+}
+
+/** A program, as the history tells of it. */
+function factsOf({ pid, command, lock }: Program): ProgramFacts {
+  return { pid, command: command.argv, descriptions: descriptionsOf(lock) };
 }
 
 /** What `status` shows of a lock record, which is not looked into otherwise. */

@@ -73,6 +73,8 @@ export interface SupervisorSystem {
   close(descriptor: number): void;
   unlink(path: string): void;
   nowMs(): number;
+  /** The clock that systemd reads, microseconds. */
+  monotonicUs(): bigint;
 }
 
 export const supervisorSystem: SupervisorSystem = {
@@ -108,6 +110,7 @@ export const supervisorSystem: SupervisorSystem = {
   close: closeDescriptor,
   unlink: unlinkIfThere,
   nowMs: () => performance.now(),
+  monotonicUs: () => process.hrtime.bigint() / 1000n,
 };
 
 function dialRaw(path: string): number | null {

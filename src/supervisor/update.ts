@@ -10,6 +10,8 @@ import type { SupervisorSystem } from "./system.ts";
 const PATIENCE_MS = 1_000;
 /** For the old program to compare descriptions and to warm up, in slices between its requests. */
 const PREPARE_MS = 15_000;
+/** For both programs to save and to check a trial stream. */
+const REHEARSE_MS = 60_000;
 /** For the old program to say that it serves again, and for it to leave after a commit. */
 const SETTLE_MS = 5_000;
 
@@ -18,11 +20,32 @@ export type UpdateOutcome =
   | { readonly outcome: "cancelled"; readonly error: ErrorRecord }
   | { readonly outcome: "crashed"; readonly error: ErrorRecord };
 
+/** A program that was started as somebody's successor, and the other end of its pair. */
+export interface BootingProgram {
+  readonly program: Program;
+  readonly pairEnd: number;
+}
+
+/** Starts a successor; `start` makes it with its end of the pair, which it inherits. */
+export function bootSuccessor(system: SupervisorSystem, start: (pairEnd: number) => Program): BootingProgram {
+  const [successorEnd, pairEnd] = system.socketPair();
+  try {
+    return { program: start(successorEnd), pairEnd };
+  } catch (error) {
+    system.close(pairEnd);
+    throw error;
+  } finally {
+    system.close(successorEnd);
+  }
+}
+
 export interface UpdateContext {
   readonly system: SupervisorSystem;
   readonly memory: PhysicalMemory;
   readonly generation: number;
   readonly timeouts: UpdateTimeouts;
+  /** The successor also reads and checks the live state before anybody waits. */
+  readonly rehearse: boolean;
   readonly old: Program;
   /** Whether a rollback may be impossible or lose state afterwards. */
   readonly force: boolean;
@@ -39,25 +62,27 @@ export class Update {
   #versionIds: VersionIds = {};
   #state: BrokerState = { phase: "booting" };
   #timer: NodeJS.Timeout | undefined;
+  #phaseStartedAtMs: number;
+  readonly #phases: Record<string, number> = {};
   #resolve!: (outcome: UpdateOutcome) => void;
   /** Resolves when the update has ended, one way or the other. */
   readonly outcome = new Promise<UpdateOutcome>((resolve) => {
     this.#resolve = resolve;
   });
 
-  /** `start` makes the successor with the other end of the pair, which it inherits. */
-  constructor(context: UpdateContext, start: (pairEnd: number) => Program) {
+  /** `successor` may have booted long ago. */
+  constructor(context: UpdateContext, successor: BootingProgram) {
     this.#context = context;
-    const [successorEnd, oldEnd] = context.system.socketPair();
-    this.#pairEnd = oldEnd;
-    try {
-      this.#successor = start(successorEnd);
-    } finally {
-      context.system.close(successorEnd);
-    }
+    this.#pairEnd = successor.pairEnd;
+    this.#successor = successor.program;
+    this.#phaseStartedAtMs = context.system.nowMs();
     const { bootMs } = context.timeouts;
     this.#startTimer(bootMs, () => bootTimeout(bootMs, this.#successor.phase !== "running"));
-    context.progress(`booting ${this.#successor.pid}: ${this.#successor.command.argv.join(" ")}`);
+    const { pid, command, lock } = this.#successor;
+    const how = lock === undefined ? "booting" : "standing by:";
+    context.progress(`${how} ${pid}: ${command.argv.join(" ")}`);
+    if (this.#successor.exited) this.#feed({ type: "successorFailed", error: this.#successor.end! });
+    else if (lock !== undefined) this.#feed({ type: "ready" });
   }
 
   get successor(): Program {
@@ -68,12 +93,17 @@ export class Update {
     if (message.type === "ready") this.#feed({ type: "ready" });
     if (message.type === "serving") this.#feed({ type: "serving", figures: message.figures });
     if (message.type === "refused") this.#feed({ type: "successorFailed", error: message.error });
+    if (message.type === "verified") this.#feed({ type: "verified" });
   }
 
   fromOld(message: ToSupervisor): void {
     if (message.type === "prepared") {
       this.#versionIds = message.versionIds;
-      this.#feed({ type: "prepared" });
+      this.#feed({ type: "prepared", rehearse: this.#context.rehearse });
+    }
+    if (message.type === "rehearsed") {
+      this.#context.progress(`rehearsing: the successor checks ${message.streamBytes} bytes`);
+      this.#feed({ type: "rehearsed" });
     }
     if (message.type === "progress" && this.#state.phase === "preparing") {
       this.#context.progress(message.text);
@@ -94,8 +124,20 @@ export class Update {
 
   #feed(event: BrokerEvent): void {
     const [state, effects] = brokerStep(this.#state, event);
+    if (state.phase !== this.#state.phase) this.#clock(this.#state.phase);
     this.#state = state;
     for (const effect of effects) this.#carryOut(effect);
+  }
+
+  #clock(phase: BrokerState["phase"]): void {
+    const nowMs = this.#context.system.nowMs();
+    this.#phases[phase] = (this.#phases[phase] ?? 0) + nowMs - this.#phaseStartedAtMs;
+    this.#phaseStartedAtMs = nowMs;
+  }
+
+  /** How long each phase took, ms, in order; only those that were reached. */
+  get phases(): Readonly<Record<string, number>> {
+    return this.#phases;
   }
 
   #carryOut(effect: BrokerEffect): void {
@@ -108,6 +150,11 @@ export class Update {
         old.sendDescriptor(this.#pairEnd!);
         this.#closePairEnd();
         return old.send({ type: "prepare", generation, lock: this.#successor.lock, force });
+      case "rehearse":
+        progress("rehearsing: the running program saves a trial");
+        return old.send({ type: "rehearse", generation });
+      case "verify":
+        return this.#successor.send({ type: "verify", generation });
       case "handOver":
         progress("quiescing, then handing over");
         memory.verdicts.open(generation);
@@ -146,6 +193,7 @@ export class Update {
     const { timeouts } = this.#context;
     const limits = {
       preparing: PREPARE_MS,
+      rehearsing: REHEARSE_MS,
       handover: handoverMs(timeouts),
       thawing: SETTLE_MS,
       finishing: SETTLE_MS,

@@ -30,7 +30,7 @@ function inWords(effect: BrokerEffect): string {
   return "error" in effect ? `${effect.type} ${effect.error.code}` : effect.type;
 }
 
-const untilHandover: BrokerEvent[] = [{ type: "ready" }, { type: "prepared" }];
+const untilHandover: BrokerEvent[] = [{ type: "ready" }, { type: "prepared", rehearse: false }];
 
 test("an update commits when the successor serves and the old program has left, in either order", () => {
   const serving: BrokerEvent = { type: "serving", figures: null };
@@ -121,6 +121,16 @@ test("a successor that dies after the commit is a crash, never a cancel", () => 
   assert.deepEqual(effects.slice(-2), ["endOld", "crashed PROGRAM_EXITED"]);
 });
 
+test("a successor that is found dead after it had committed has crashed, and the update ends", () => {
+  const { effects, state } = broker(
+    ...untilHandover,
+    { type: "successorFailed", error: error("PROGRAM_EXITED") },
+    { type: "verdict", verdict: "COMMITTED" },
+  );
+  assert.deepEqual(effects.slice(-2), ["endOld", "crashed PROGRAM_EXITED"]);
+  assert.equal(state.phase, "ended");
+});
+
 test("after the commit nobody is ended for being slow but the old program, once the new one serves", () => {
   const timeout: BrokerEvent = { type: "timeout", error: error("UPDATE_TIMEOUT") };
   const committed: BrokerEvent = { type: "verdict", verdict: "COMMITTED" };
@@ -134,7 +144,7 @@ test("after the commit nobody is ended for being slow but the old program, once 
 test("every order of events ends with one outcome, and never with a cancel after a commit", () => {
   const alphabet: BrokerEvent[] = [
     { type: "ready" },
-    { type: "prepared" },
+    { type: "prepared", rehearse: false },
     { type: "serving", figures: null },
     { type: "refused", error: error("A") },
     { type: "thawed", error: error("B") },
@@ -195,7 +205,9 @@ test("a program serves after its boot, and quiesces and freezes when it is asked
     phase: "serving",
   });
   assert.deepEqual(program("serving", prepare, freeze, { type: "quiet" }).effects, [
+    "forget",
     "prepare",
+    "forget",
     "quiesce",
     "freeze",
   ]);
@@ -203,7 +215,7 @@ test("a program serves after its boot, and quiesces and freezes when it is asked
 
 test("a busy program undoes the quiescing and serves", () => {
   assert.deepEqual(program("serving", freeze, busy), {
-    effects: ["quiesce", "unquiesce", "refuse"],
+    effects: ["forget", "quiesce", "unquiesce", "refuse"],
     phase: "serving",
   });
   const cancel: ProgramEvent = { type: "cancel", generation: 1 };

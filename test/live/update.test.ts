@@ -101,6 +101,8 @@ for (const { mode, code, message, options = [] } of failures) {
     const after = await service.get("/");
     assert.deepEqual([after.body.pid, after.body.count], [before.body.pid, 5]);
     assert.equal(after.connection, before.connection);
+    if (["refuse-version", "throw-on-load", "hang-on-load"].includes(mode))
+      await service.supervisor.saw(new RegExp(`${before.body.pid} was told ${code}`));
     assert.match(await socket.ask("2 again"), new RegExp(`^2 2 ${before.body.pid}$`));
     const next = await service.update({ VERSION: "2" });
     assert.equal(next.status, 0, `the next update does not work: ${next.stderr}`);
@@ -134,6 +136,7 @@ test("a request that does not end in time refuses the update and is answered by 
   const refused = await service.update({}, "--quiesce-timeout", "200");
   assert.equal(refused.status, 1);
   assert.match(refused.stderr, /still under way after 200 ms: GET \/park.*\[REQUESTS_BUSY\]/s);
+  await service.supervisor.saw(new RegExp(`${body.pid} was told REQUESTS_BUSY`));
   await service.other("/release");
   assert.deepEqual((await parked).body, { text: "released" });
   assert.equal((await service.get("/")).body.pid, body.pid);

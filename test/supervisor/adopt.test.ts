@@ -28,7 +28,7 @@ test("a program whose supervisor was killed serves on, log lines included, and i
   assert.deepEqual((await service.get("/")).body.versionId, 1);
   assert.equal((await service.kstate("stop")).status, 0);
   assert.equal(await adopted.closed(), 0);
-  assert.deepEqual(readdirSync(service.directory), [], "something was left behind");
+  assert.deepEqual(readdirSync(service.directory), ["default.history.jsonl"], "something was left behind");
 });
 
 test("supervisors are killed again and again, and the rollback of before is still known", async (t) => {
@@ -48,11 +48,11 @@ test("an adopted program that ends takes its supervisor with it, and nothing sta
   const service = await Service.start(t, "counter");
   const { body } = await service.get("/");
   await service.killSupervisor();
-  const adopted = await service.adopt();
+  const adopted = await service.adopt("--restart", "never");
   process.kill(Number(body.pid), "SIGKILL");
   assert.equal(await adopted.closed(), 1);
   assert.match(adopted.stderr, new RegExp(`program ${body.pid} ended; its own output says why`));
-  assert.deepEqual(readdirSync(service.directory), []);
+  assert.deepEqual(readdirSync(service.directory), ["default.history.jsonl"]);
 });
 
 test("where nothing is left, adopting is refused, or starts the command that it was given", async (t) => {

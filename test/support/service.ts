@@ -28,10 +28,12 @@ export function startKstate(
   directory: string,
   args: readonly string[],
   env: Record<string, string> = {},
+  cwd?: string,
 ): ChildOutput {
   return new ChildOutput(
     spawn(process.execPath, [cli, ...args], {
       env: { ...process.env, ...env, KSTATE_RUNTIME_DIR: directory },
+      cwd,
       stdio: ["ignore", "pipe", "pipe"],
     }),
   );
@@ -103,11 +105,12 @@ export class Service {
     env: Record<string, string>,
     serving = true,
     options: readonly string[] = [],
+    cwd?: string,
   ): Promise<Service> {
     const directory = runtimeDirectory(t);
     const service = new Service(
       directory,
-      startKstate(directory, ["run", ...options, "--", ...command], env),
+      startKstate(directory, ["run", ...options, "--", ...command], env, cwd),
     );
     t.after(async () => {
       for (const agent of service.#agents) agent.destroy();
@@ -160,6 +163,18 @@ export class Service {
   async get(path: string): Promise<Answer> {
     const { text, connection } = await this.#get(path, this.#agents[0]!);
     return { body: text.startsWith("{") ? JSON.parse(text) : { text }, connection };
+  }
+
+  /** GETs a path, over new connections as long as the old ones' program has ended. */
+  async connectAgain(path: string): Promise<Answer> {
+    for (;;) {
+      try {
+        return await this.get(path);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ECONNRESET" && !/hang up/.test(String(error)))
+          throw error;
+      }
+    }
   }
 
   /** GETs a path over a second keep-alive connection. */

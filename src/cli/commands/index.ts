@@ -1,4 +1,6 @@
 import { type CommandLine, type OptionName, TIMEOUT_OPTIONS } from "../command-line.ts";
+import { commit } from "./commit.ts";
+import { history } from "./history.ts";
 import { kexec } from "./kexec.ts";
 import { resume } from "./resume.ts";
 import { run } from "./run.ts";
@@ -13,8 +15,9 @@ export interface CliCommand {
   run(line: CommandLine): Promise<number>;
 }
 
+const UPDATE_OPTIONS = [...TIMEOUT_OPTIONS, "rehearse", "standby", "standby-timeout"] as const;
+
 export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Object.create(null), {
-  run: { options: ["name", "memory", "adopt", "from", "stale-ok"], run },
   suspend: {
     options: ["name", "to", "for", "part-size", "json", "quiesce-timeout", "freeze-timeout"],
     run: suspend,
@@ -27,8 +30,25 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
     ],
     run: kexec,
   },
-  update: { options: ["name", "env", "force", "json", ...TIMEOUT_OPTIONS], run: update },
-  rollback: { options: ["name", "json", ...TIMEOUT_OPTIONS], run: rollback },
+  run: {
+    options: [
+      "name",
+      "memory",
+      "env",
+      "adopt",
+      "from",
+      "stale-ok",
+      "restart",
+      "restart-limit",
+      "update-on",
+      ...TIMEOUT_OPTIONS,
+    ],
+    run,
+  },
+  update: { options: ["name", "env", "force", "json", ...UPDATE_OPTIONS], run: update },
+  rollback: { options: ["name", "json", ...UPDATE_OPTIONS], run: rollback },
+  commit: { options: ["name", "json"], run: commit },
+  history: { options: ["name", "json", "limit"], run: history },
   status: { options: ["name", "json"], run: status },
-  stop: { options: ["name"], run: stop },
+  stop: { options: ["name", "json"], run: stop },
 } satisfies Record<string, CliCommand>);

@@ -1,12 +1,15 @@
 import { realpathSync } from "node:fs";
 import { processCarrier, type Waiting } from "../../carrier/index.ts";
-import { KstateError } from "../../error/index.ts";
+import { isKstateError, KstateError } from "../../error/index.ts";
 import {
+  activatedSockets,
   claimName,
   DEFAULT_TIMEOUTS,
   ensureRuntimeDirectory,
   findOrphan,
   hasDescriptorStore,
+  notifySocket,
+  reapOrphans,
   runtimeDirectory,
   Supervisor,
   serveControl,
@@ -16,7 +19,7 @@ import {
   supervisorSystem,
 } from "../../supervisor/index.ts";
 import { waitingIn } from "../carrier-option.ts";
-import type { CommandLine } from "../command-line.ts";
+import { type CommandLine, SIGNALS } from "../command-line.ts";
 import { usage } from "../usage.ts";
 
 /** Runs a service until it ends; its exit status is the program's. */
@@ -28,14 +31,15 @@ export async function run(line: CommandLine): Promise<number> {
 }
 
 /** Runs a service that begins with what waits for it, if anything does. */
-export async function serve(
-  { name, command, memoryBytes, adopt }: CommandLine,
-  waiting: Waiting | undefined,
-): Promise<number> {
+export async function serve(line: CommandLine, waiting: Waiting | undefined): Promise<number> {
+  const { name, command, memoryBytes, adopt, environment, restarts } = line;
   if (command === null && !adopt) throw usage("no command: kstate run -- node app.js");
   const directory = runtimeDirectory(process.env);
   ensureRuntimeDirectory(directory);
   const server = await claimName(name, socketPath(directory, name));
+  const systemd = { ...process.env };
+  const notify = notifySocket(systemd.NOTIFY_SOCKET);
+  delete process.env.NOTIFY_SOCKET; // only this process is asked, not the programs
   try {
     if (!adopt) assertNoOrphan(directory, name);
     return await new Promise<number>((resolve) => {
@@ -44,16 +48,19 @@ export async function serve(
         cwd: logicalDirectory(),
         runtimeDirectory: directory,
         log: (text: string) => console.error(`kstate: ${text}`),
+        restarts,
+        activated: activatedSockets(process.env, process.pid),
+        ...(notify === undefined ? {} : { notify }),
         ended: resolve,
       };
       const adopted = adopt ? Supervisor.adopt(options, supervisorSystem) : null;
       if (adopted === null && command === null) throw nothingToAdopt(name);
-      const first = { argv: command ?? [], environment: {} };
+      const first = { argv: command ?? [], environment };
       const supervisor =
         adopted ?? Supervisor.start(options, supervisorSystem, first, waiting ?? memoryBytes);
       serveControl(server, supervisor);
-      const stop = keepInStore(supervisor, options.log) ?? ((): void => void supervisor.stop());
-      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, stop);
+      const stop = keepInStore(supervisor, options.log, systemd) ?? ((): void => void supervisor.stop());
+      watchSignals(supervisor, line, stop);
     });
   } finally {
     server.close();
@@ -63,7 +70,6 @@ export async function serve(
 /** The suspended state that the supervisor before us left in systemd's descriptor store, if it did. */
 function keptBySystemd(): Waiting | undefined {
   const descriptor = storedMemory(process.env);
-  for (const name of ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]) delete process.env[name];
   return descriptor === undefined ? undefined : processCarrier(descriptor).find();
 }
 
@@ -71,10 +77,14 @@ function keptBySystemd(): Waiting | undefined {
  * Under systemd with a descriptor store the memory goes there, so that being ended is being suspended: the next start
  * has it. Returns what ends the service then; undefined without a store.
  */
-function keepInStore(supervisor: Supervisor, log: (text: string) => void): (() => void) | undefined {
-  if (!hasDescriptorStore(process.env)) return undefined;
+function keepInStore(
+  supervisor: Supervisor,
+  log: (text: string) => void,
+  environment: NodeJS.ProcessEnv,
+): (() => void) | undefined {
+  if (!hasDescriptorStore(environment)) return undefined;
   try {
-    storeMemory(process.env, supervisor.memoryDescriptor);
+    storeMemory(environment, supervisor.memoryDescriptor);
   } catch (error) {
     log(`the memory is not kept by systemd: ${(error as Error).message}`);
     return undefined;
@@ -87,6 +97,24 @@ function keepInStore(supervisor: Supervisor, log: (text: string) => void): (() =
       .suspend({ lock: null, timeouts: DEFAULT_TIMEOUTS }, keep, () => {})
       .catch(() => supervisor.stop());
   };
+}
+
+/** SIGTERM and SIGINT end the service; others are the program's, or begin an update. */
+function watchSignals(supervisor: Supervisor, { updateOn, timeouts }: CommandLine, stop: () => void): void {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
+  for (const signal of SIGNALS) {
+    process.on(signal, () => {
+      if (signal !== updateOn) return supervisor.signal(signal);
+      const again = { command: null, environment: {} };
+      supervisor
+        .update(again, timeouts, () => {})
+        .catch((error: Error) => {
+          if (!isKstateError(error)) throw error;
+          console.error(`kstate: ${signal}: ${error.message} [${error.code}]`);
+        });
+    });
+  }
+  if (process.pid === 1) process.on("SIGCHLD", () => reapOrphans(process.pid, supervisor.pids));
 }
 
 /** Two programs of one name would fight for the same addresses and have half of the clients each. */

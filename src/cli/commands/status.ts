@@ -15,6 +15,7 @@ function describe({
   program,
   listeners,
   previousCommand,
+  standby,
   updating,
   lastUpdate,
 }: SupervisorStatus): string {
@@ -25,6 +26,10 @@ function describe({
     `  state        ${program.descriptions.map(({ name, versionId }) => `${name}@${versionId}`).join(", ") || "none"}`,
     `  rollback to  ${previousCommand?.join(" ") ?? "nothing yet"}`,
   ];
+  if (standby !== null) {
+    const how = standby.waiting ? "waits" : "boots";
+    lines.push(`  stands by    ${standby.pid} ${how} until ${standby.until}: ${standby.command.join(" ")}`);
+  }
   if (updating) lines.push("  an update is under way");
   if (lastUpdate !== null) {
     const { generation, outcome, at, figures, error } = lastUpdate;

@@ -2,8 +2,8 @@ import { ask } from "../ask.ts";
 import type { CommandLine } from "../command-line.ts";
 
 /** Ends the service and waits until it has ended. */
-export async function stop({ name }: CommandLine): Promise<number> {
+export async function stop({ name, json }: CommandLine): Promise<number> {
   await ask(name, { type: "stop" });
-  console.log(`${name}: stopped`);
+  console.log(json ? JSON.stringify({ stopped: name }) : `${name}: stopped`);
   return 0;
 }

@@ -6,13 +6,14 @@ import type { CommandLine } from "../command-line.ts";
 
 /** Replaces the running program by its next version. */
 export function update(line: CommandLine): Promise<number> {
-  const { command, environment, timeouts, force } = line;
-  return request(line, { type: "update", command, environment, timeouts, force });
+  const { command, environment, timeouts, force, rehearse, standbyMs } = line;
+  return request(line, { type: "update", command, environment, timeouts, force, rehearse, standbyMs });
 }
 
 /** Replaces the running program by its previous version. */
 export function rollback(line: CommandLine): Promise<number> {
-  return request(line, { type: "rollback", timeouts: line.timeouts });
+  const { timeouts, rehearse, standbyMs } = line;
+  return request(line, { type: "rollback", timeouts, rehearse, standbyMs });
 }
 
 async function request({ name, json }: CommandLine, request: ControlRequest): Promise<number> {

@@ -40,7 +40,8 @@ export class DevService {
         this.#running = undefined;
         close(server).then(resolve, resolve);
       };
-      const options = { name, cwd: process.cwd(), runtimeDirectory: directory, log, ended: end };
+      const restarts = { policy: "never", limit: 0 } as const; // the next change of the source starts it
+      const options = { name, cwd: process.cwd(), runtimeDirectory: directory, log, restarts, ended: end };
       supervisor = Supervisor.start(options, supervisorSystem, { argv, environment: {} }, memoryBytes);
       serveControl(server, supervisor);
     });

@@ -73,6 +73,7 @@ const prototypes = {
     "int64_t syscall(int64_t number, int64_t kernel, int64_t initrd, int64_t length, const char *commandLine, int64_t flags)",
   reboot: "int reboot(int command)",
   sync: "void sync(void)",
+  waitpid: "int waitpid(int pid, void *status, int options)",
   pidfd: "int64_t syscall(int64_t number, int64_t a, int64_t b, int64_t c, int64_t d)",
 } as const;
 
@@ -350,9 +351,14 @@ export function connectSocket(fd: number, address: Uint8Array): void {
 
 /** The user id of the process at the other end of a UNIX socket. */
 export function peerUserId(fd: number): number {
+  return peerCredentials(fd).uid;
+}
+
+/** Who was at the other end of a UNIX socket when it was connected. */
+export function peerCredentials(fd: number): { readonly pid: number; readonly uid: number } {
   const credentials = new Int32Array(3); // struct ucred: pid, uid, gid
   call("getsockopt", fd, SOL_SOCKET, SO.peerCredentials, credentials, Uint32Array.of(12));
-  return credentials[1]!;
+  return { pid: credentials[0]!, uid: credentials[1]! };
 }
 
 /** System calls that not every C library wraps; their numbers are the same on every architecture. */
@@ -368,6 +374,13 @@ export function signalProcess(fd: number, signal: number): boolean {
   if (Number(calls().pidfd(SYS.pidfdSendSignal, fd, signal, 0, 0)) === 0) return true;
   if (native().errno() === constants.errno.ESRCH) return false;
   throw systemCallError("pidfd");
+}
+
+const WNOHANG = 1;
+
+/** Takes the status of a child that has ended, which then is gone; false when it is not our child or still runs. */
+export function reapProcess(pid: number): boolean {
+  return Number(calls().waitpid(pid, new Int32Array(1), WNOHANG)) === pid;
 }
 
 /** Events of {@link poll}. */

@@ -1,0 +1,54 @@
+import { type HistoryEntry, HistoryFile, runtimeDirectory, socketPath } from "../../supervisor/index.ts";
+import type { CommandLine } from "../command-line.ts";
+
+/** Prints what has happened to a service, the newest last; also when it does not run. */
+export async function history({ name, json, limit }: CommandLine): Promise<number> {
+  const directory = runtimeDirectory(process.env);
+  socketPath(directory, name); // refuses a name that cannot be one
+  const entries = new HistoryFile(directory, name).read();
+  for (const entry of entries.slice(Math.max(0, entries.length - limit)))
+    console.log(json ? JSON.stringify(entry) : describe(entry));
+  if (entries.length === 0 && !json) console.log(`${name}: nothing has happened yet`);
+  return 0;
+}
+
+function describe(entry: HistoryEntry): string {
+  switch (entry.kind) {
+    case "update":
+    case "rollback": {
+      const { generation, by, from, to, outcome, phases, totalMs, figures, error } = entry;
+      const who = by === null ? "by signal" : `by ${by.user} (uid ${by.uid}, pid ${by.pid})`;
+      const times = Object.entries(phases).map(([phase, ms]) => `${phase} ${ms.toFixed(0)} ms`);
+      const moved =
+        figures === null
+          ? []
+          : [
+              `blackout ${figures.blackoutMs.toFixed(1)} ms, state ${figures.streamBytes} bytes, ` +
+                `${figures.httpConnections} HTTP connections, ${figures.webSockets} WebSockets`,
+            ];
+      return [
+        `${entry.at} ${entry.kind} ${generation} ${outcome === "crashed" ? "CRASHED" : outcome} ${who}, ${(totalMs / 1000).toFixed(2)} s`,
+        `${from.pid} ${versions(from)} -> ${to.pid} ${versions(to)}: ${to.command.join(" ")}`,
+        times.join(", "),
+        ...moved,
+        ...(error === null ? [] : [`${error.message} [${error.code}]`]),
+      ].join("\n  ");
+    }
+    case "resolved":
+      return `${entry.at} update ${entry.generation} had been ${entry.verdict.toLowerCase()} when its supervisor was gone`;
+    case "crashed":
+      return `${entry.at} CRASHED ${entry.program.pid}: ${entry.error.message} [${entry.error.code}]`;
+    case "ended":
+      return `${entry.at} ended ${entry.program.pid}: ${entry.error.message}`;
+    default:
+      return `${entry.at} ${entry.kind} ${entry.program.pid}: ${entry.program.command.join(" ")}`;
+  }
+}
+
+function versions({
+  descriptions,
+}: {
+  descriptions: readonly { name: string; versionId: number }[];
+}): string {
+  return `(${descriptions.map(({ name, versionId }) => `${name}@${versionId}`).join(", ") || "no state"})`;
+}

@@ -1,0 +1,21 @@
+import { AF, closeDescriptor, connectSocket, createSocket, sendMessage } from "../memory/index.ts";
+import { unixAddress } from "./socket-address.ts";
+
+/**
+ * Tells systemd what it wants to know (`sd_notify(3)`), over the socket that `NOTIFY_SOCKET` names; `@` begins an
+ * abstract name. Undefined where nobody wants to know. Nobody is held up by a service manager that does not listen.
+ */
+export function notifySocket(address: string | undefined): ((state: string) => void) | undefined {
+  if (address === undefined || !/^[@/]/.test(address)) return undefined;
+  return (state) => {
+    const descriptor = createSocket(AF.unix, "datagram");
+    try {
+      connectSocket(descriptor, unixAddress(address));
+      sendMessage(descriptor, Buffer.from(state), []);
+    } catch {
+      // it has gone: there is nobody to tell
+    } finally {
+      closeDescriptor(descriptor);
+    }
+  };
+}
