@@ -130,6 +130,7 @@ export class Update {
   }
 
   #clock(phase: BrokerState["phase"]): void {
+    if (phase === "deciding") return; // the verdict word answers at once
     const nowMs = this.#context.system.nowMs();
     this.#phases[phase] = (this.#phases[phase] ?? 0) + nowMs - this.#phaseStartedAtMs;
     this.#phaseStartedAtMs = nowMs;
