@@ -12,12 +12,12 @@ export interface SaveIntoOptions {
   readonly dataChecksum: boolean;
 }
 
-/** Mostly there is less to save. */
+/** Room for a state of unknown size: mostly there is less to save. */
 const ROOM_BYTES = 1024 * 1024;
 
-/** Room for a stream; `MEMORY_FULL`. */
-export function allocRoom(memory: PhysicalMemory): Folio {
-  return memory.alloc(ROOM_BYTES);
+/** Room for a stream, which had `lastLength` bytes when it was tried; `MEMORY_FULL`. */
+export function allocRoom(memory: PhysicalMemory, lastLength?: number): Folio {
+  return memory.alloc(lastLength === undefined ? ROOM_BYTES : 2 * lastLength);
 }
 
 /**

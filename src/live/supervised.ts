@@ -391,9 +391,9 @@ export class Supervised {
       await this.#warmUpOnce();
       preparation.signal.throwIfAborted();
       await this.#preCopy(generation, lock, pair, preparation.signal);
-      trialSave(this.#parts.registry, this.#versionIds);
+      const length = trialSave(this.#parts.registry, this.#versionIds);
       this.#preCopied?.presentAll();
-      this.#room = allocRoom(this.#memory);
+      this.#room = allocRoom(this.#memory, length);
       this.#control.send({ type: "prepared", versionIds: this.#versionIds });
     } catch (error) {
       if (preparation.signal.aborted) return; // nobody waits for it any more

@@ -38,13 +38,14 @@ const TRIAL_BYTES = 64 * 1024;
 
 /**
  * Saves what there is of a program's own state, up to a few records, and throws it away, so that its own generated code
- * and hooks have run. Whatever is in the way is left for the freeze to find, which may come to another state.
+ * and hooks have run. Gives the stream's length, or undefined when it did not come to its end: whatever is in the way is
+ * left for the freeze to find, which may come to another state.
  */
-export function trialSave(registry: Registry, versionIds: VersionIds): void {
+export function trialSave(registry: Registry, versionIds: VersionIds): number | undefined {
   try {
-    registry.save({ versionIds, dataChecksum: false, into: new Uint8Array(TRIAL_BYTES) });
+    return registry.save({ versionIds, dataChecksum: false, into: new Uint8Array(TRIAL_BYTES) }).length;
   } catch {
-    // STREAM_FULL, mostly
+    return undefined; // STREAM_FULL, mostly
   }
 }
 
