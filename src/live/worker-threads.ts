@@ -15,6 +15,7 @@ export class WorkerThreads {
 
   constructor() {
     process.on("worker", (worker: Worker) => {
+      if (isNodesOwn(worker)) return;
       const { threadId } = worker;
       this.#workers.add(worker);
       worker.once("exit", () => {
@@ -63,6 +64,11 @@ export class WorkerThreads {
     Atomics.notify(this.#cells, CELLS.released);
     this.#cells = undefined;
   }
+}
+
+/** The thread of `module.register`, which tsx and instrumentation start, loads modules and has no state. */
+function isNodesOwn(worker: Worker): boolean {
+  return "receiveMessageSync" in worker;
 }
 
 function didNotPark(count: number): KstateError {

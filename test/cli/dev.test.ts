@@ -30,7 +30,7 @@ await live.ready();
 /** A project of a user, with what it has installed. */
 class Project {
   readonly directory: string;
-  readonly #runtime: string;
+  runtime: string;
   readonly #extension: string;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
   output!: ChildOutput;
@@ -42,7 +42,7 @@ class Project {
       this.output.child.kill("SIGTERM"); // before its directories go
       await this.output.closed();
     });
-    this.#runtime = runtimeDirectory(t);
+    this.runtime = runtimeDirectory(t);
     this.directory = mkdtempSync(join(tmpdir(), "kstate-dev-"));
     t.after(() => {
       this.#agent.destroy();
@@ -77,13 +77,13 @@ class Project {
 
   /** Runs `kstate dev` until the test ends. */
   dev(): ChildOutput {
-    this.output = startKstate(this.#runtime, ["dev", join(this.directory, `src/app.${this.#extension}`)]);
+    this.output = startKstate(this.runtime, ["dev", join(this.directory, `src/app.${this.#extension}`)]);
     return this.output;
   }
 
   async serving(): Promise<void> {
     await this.output.saw(/ serves/);
-    const { stdout } = await kstate(this.#runtime, "status", "--name", "dev", "--json");
+    const { stdout } = await kstate(this.runtime, "status", "--name", "dev", "--json");
     this.#port = Number(/:(\d+)$/.exec((JSON.parse(stdout) as { listeners: string[] }).listeners[0]!)![1]);
   }
 
@@ -121,6 +121,19 @@ test("each saved change is a live update with the state and the connection kept"
   project.writeGreeting("welcome"); // in a folder, through a rename
   await project.sawTimes(/has the state and serves/, 2);
   assert.deepEqual(await project.get(), { text: "two", greeting: "welcome, you", count: 3, connection });
+});
+
+test("what kstate itself writes is no change, wherever its directory is", async (t) => {
+  const project = new Project(t, "mjs", ["kstate"]);
+  project.runtime = join(project.directory, "run");
+  mkdirSync(project.runtime, { mode: 0o700 });
+  project.dev();
+  await project.serving();
+  for (const [index, text] of ["two", "three"].entries()) {
+    project.writeApp(text);
+    await project.sawTimes(/has the state and serves/, index + 1);
+  }
+  assert.doesNotMatch(project.output.stderr, /run\//);
 });
 
 test("a broken change leaves the version before serving and shows why; the repair is the next update", async (t) => {

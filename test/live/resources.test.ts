@@ -57,6 +57,11 @@ test("workers and child processes that nobody allowed refuse the update by name,
   assert.equal((await saved(service)).pid, pid);
 });
 
+test("the thread in which module hooks run, tsx's for one, does not count", async (t) => {
+  const service = await Service.start(t, "resources", { env: { RESOURCES: "hooks" } });
+  assert.equal((await service.update()).status, 0);
+});
+
 test("what is allowed by name or as an object goes on", async (t) => {
   const service = await Service.start(t, "resources", { env: { RESOURCES: "free,child", ALLOW: "sleep" } });
   assert.match((await service.update()).stderr, /: worker thread \d+( \(free\))? would go on/);

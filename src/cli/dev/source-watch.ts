@@ -11,6 +11,7 @@ const BURST_MS = 80;
  * content: a file that is saved as it was is no change.
  */
 export class SourceWatch {
+  readonly #ownDirectory: string;
   readonly #watchers = new Map<string, FSWatcher>();
   /** Digest of the content of every source that is there. */
   readonly #known = new Map<string, string>();
@@ -19,7 +20,9 @@ export class SourceWatch {
   #changed: string[] = [];
   #waiting: ((paths: string[]) => void) | undefined;
 
-  constructor(directories: readonly string[]) {
+  /** `ownDirectory` is where kstate itself writes, which is no source wherever it is. Paths are absolute. */
+  constructor(directories: readonly string[], ownDirectory: string) {
+    this.#ownDirectory = ownDirectory;
     for (const directory of directories) this.#addDirectory(directory);
     this.#look();
     this.#changed = []; // that is how it was at the start
@@ -39,7 +42,7 @@ export class SourceWatch {
   }
 
   #addDirectory(directory: string): void {
-    if (this.#watchers.has(directory)) return;
+    if (this.#watchers.has(directory) || directory === this.#ownDirectory) return;
     const watcher = watch(directory, (_, name) => {
       if (name !== null) this.#touch(join(directory, name), name);
     });

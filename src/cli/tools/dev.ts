@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { runtimeDirectory } from "../../supervisor/index.ts";
 import { parseCommandLine } from "../command-line.ts";
 import { DevService } from "../dev/dev-service.ts";
 import { sourceCommand } from "../dev/source-command.ts";
@@ -34,7 +35,11 @@ What follows "--" is passed to the program.`,
     const name = line.text("name") ?? (process.env.KSTATE_NAME || "dev");
     const service = new DevService({ name, argv: sourceCommand(entry, args), memoryBytes, timeouts, log });
     const watched = line.texts("watch").length > 0 ? line.texts("watch") : [packageOf(entry)];
-    const watch = new SourceWatch(watched.map((directory) => resolve(directory)));
+    const own = resolve(runtimeDirectory(process.env));
+    const watch = new SourceWatch(
+      watched.map((directory) => resolve(directory)),
+      own,
+    );
     await service.start();
     log(`${name}: watching ${watched.map((directory) => relative("", directory) || ".").join(", ")}`);
     const stopped = new Promise<"stopped">((resolve) => {
