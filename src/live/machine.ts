@@ -74,6 +74,8 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
     case "booting":
       if (event.type === "ready")
         return [{ phase: "preparing" }, [{ type: "timer", phase: "preparing" }, { type: "prepare" }]];
+      // The old program has not been asked yet: that is about an update of a supervisor before us.
+      if (event.type === "refused" || event.type === "thawed") return [state, []];
       return "error" in event ? cancelled(event.error) : [state, []];
     case "preparing":
       if (event.type !== "prepared") return "error" in event ? cancelled(event.error) : [state, []];
@@ -255,6 +257,8 @@ export type ProgramEvent =
 
 export type ProgramEffect =
   | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" | "introduce" | "forget" }
+  /** End what is still prepared for it. */
+  | { readonly type: "forgetSuccessor" }
   /** Save a trial stream; look whether one could be loaded. */
   | { readonly type: "rehearse" | "verify"; readonly generation: number }
   | { readonly type: "giveUp"; readonly error: ErrorRecord }
@@ -298,7 +302,7 @@ export function programStep(state: ProgramState, event: ProgramEvent): Step<Prog
     case "serving rehearse":
       return [state, [event as ProgramEvent & { type: "rehearse" }]];
     case "serving cancel":
-      return [state, [{ type: "forget" }]];
+      return [state, [{ type: "forget" }, { type: "forgetSuccessor" }]];
     case "serving freeze":
       return [
         { phase: "quiescing" },

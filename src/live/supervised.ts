@@ -219,6 +219,8 @@ export class Supervised {
         });
       case "forget":
         return this.#memory.dropStream(REHEARSAL);
+      case "forgetSuccessor":
+        return this.#forgetSuccessor();
       case "quiesce":
         return this.#quiesce(effect);
       case "freeze":

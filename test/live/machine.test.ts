@@ -85,6 +85,18 @@ test("whatever fails before the hand-over ends the successor and nothing else", 
   ]);
 });
 
+test("what the old program says of an earlier update is not taken for this one", () => {
+  const stale: BrokerEvent[] = [
+    { type: "refused", error: error("UPDATE_CANCELLED") },
+    { type: "thawed", error: error("UPDATE_CANCELLED") },
+  ];
+  assert.deepEqual(broker(...stale, ...untilHandover).effects, ["prepare", "handOver"]);
+  assert.deepEqual(program("serving", { type: "cancel", generation: 1 }).effects, [
+    "forget",
+    "forgetSuccessor",
+  ]);
+});
+
 test("a failure during the hand-over is decided in the verdict word, and the old program is heard before the end", () => {
   const failed: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
   const cancelled: BrokerEvent = { type: "verdict", verdict: "CANCELLED" };

@@ -276,6 +276,9 @@ function feed(world: World, name: ProgramName, event: ProgramEvent): void {
         undo(program, "quiesce");
         program.pair = false;
         break;
+      case "forgetSuccessor":
+        program.pair = false;
+        break;
       case "refuse":
         say(world, name, "refused");
         break;

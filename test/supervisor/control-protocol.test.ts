@@ -8,13 +8,19 @@ test("a request is completed with the defaults", () => {
   assert.deepEqual(parseRequest('{"type":"rollback","timeouts":{"bootMs":5}}'), {
     type: "rollback",
     timeouts: { ...DEFAULT_TIMEOUTS, bootMs: 5 },
+    standbyMs: null,
+    rehearse: false,
   });
   assert.deepEqual(parseRequest('{"type":"update"}'), {
     type: "update",
     command: null,
     environment: {},
     timeouts: DEFAULT_TIMEOUTS,
+    force: false,
+    standbyMs: null,
+    rehearse: false,
   });
+  assert.deepEqual(parseRequest('{"type":"commit"}'), { type: "commit" });
 });
 
 test("a request that is not whole is refused by its problem", () => {
@@ -27,6 +33,8 @@ test("a request that is not whole is refused by its problem", () => {
     ['{"type":"update","command":[1]}', "command is not a list of texts"],
     ['{"type":"update","environment":{"A":1}}', "environment is not an object of texts"],
     ['{"type":"update","timeouts":{"bootMs":-1}}', "bootMs is not a time in ms"],
+    ['{"type":"update","standbyMs":0}', "standbyMs is not a time in ms"],
+    ['{"type":"rollback","rehearse":1}', "rehearse is not true or false"],
   ] as const) {
     assert.throws(
       () => parseRequest(line),
