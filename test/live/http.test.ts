@@ -117,6 +117,7 @@ test("clients of every kind get every answer across ten updates, and nothing is 
         { VERSION: String(1 + (update % 2)) },
         "--quiesce-timeout",
         "10000",
+        "--force", // also to the version before
       );
       assert.equal(status, 0, stderr);
     }
