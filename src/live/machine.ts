@@ -248,6 +248,7 @@ export type ProgramEvent =
     }
   | { readonly type: "cancel"; readonly generation: number }
   | { readonly type: "adopt" }
+  | { readonly type: "save"; readonly path: string }
   | { readonly type: "rehearse"; readonly generation: number }
   | { readonly type: "verify"; readonly generation: number }
   /** The supervisor of a successor has ended. */
@@ -261,6 +262,8 @@ export type ProgramEffect =
   | { readonly type: "forgetSuccessor" }
   /** Save a trial stream; look whether one could be loaded. */
   | { readonly type: "rehearse" | "verify"; readonly generation: number }
+  /** Save the state into a new file. */
+  | { readonly type: "save"; readonly path: string }
   | { readonly type: "giveUp"; readonly error: ErrorRecord }
   | {
       readonly type: "takeOver";
@@ -299,6 +302,8 @@ export function programStep(state: ProgramState, event: ProgramEvent): Step<Prog
       return [state, [event as ProgramEvent & { type: "verify" }]];
     case "serving prepare":
       return [state, [{ type: "forget" }, event as PrepareRequest]];
+    case "serving save":
+      return [state, [event as ProgramEvent & { type: "save" }]];
     case "serving rehearse":
       return [state, [event as ProgramEvent & { type: "rehearse" }]];
     case "serving cancel":

@@ -20,6 +20,7 @@
  * ```
  * start     S spawns with KSTATE_LIVE in the environment     P → S hello     P → S listen* ← S listening*
  *           P → S ready      S → first program: boot         (a successor waits)
+ * look      S → P save       P saves its state into a new file, P → S saved       (while it serves)
  * update 1  S → O prepare    O compares N's descriptions and collections         O → S prepared
  *       1a  if it was asked for:  S → O rehearse    O saves a trial stream into the memory, and serves on
  *           O → S rehearsed   S → N verify      N reads and checks it, changes nothing    N → S verified
@@ -141,6 +142,8 @@ export type ToProgram =
       readonly lock: unknown;
     }
   | { readonly type: "cancel"; readonly generation: number }
+  /** Save the state into a new file, and serve on. */
+  | { readonly type: "save"; readonly path: string }
   /** To the old program and to the successor: try the state's way without taking it. */
   | { readonly type: "rehearse" | "verify"; readonly generation: number }
   /** From a supervisor that did not start the program: its first message. */
@@ -164,6 +167,8 @@ export type ToSupervisor =
   | { readonly type: "progress"; readonly text: string }
   | { readonly type: "rehearsed"; readonly streamBytes: number }
   | { readonly type: "verified" }
+  /** The file of `save` is whole, or why it is not. */
+  | { readonly type: "saved"; readonly error: ErrorRecord | null }
   | { readonly type: "refused"; readonly error: ErrorRecord }
   | { readonly type: "thawed"; readonly error: ErrorRecord }
   /** The old program has handed over and goes on only to finish connections that stay with it. */
@@ -264,6 +269,7 @@ const members = {
   freeze: ["generation", "quiesceMs", "freezeMs"],
   suspend: ["generation", "quiesceMs", "freezeMs", "lock"],
   cancel: ["generation"],
+  save: ["path"],
   rehearse: ["generation"],
   verify: ["generation"],
   adopt: [],
@@ -275,6 +281,7 @@ const members = {
   progress: ["text"],
   rehearsed: ["streamBytes"],
   verified: [],
+  saved: ["error"],
   refused: ["error"],
   thawed: ["error"],
   left: ["connections"],

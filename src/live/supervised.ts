@@ -33,6 +33,7 @@ import {
 } from "./protocol.ts";
 import { Quiesce } from "./quiesce.ts";
 import { saveTrial, verifyTrial } from "./rehearsal.ts";
+import { saveFile } from "./save-file.ts";
 import { allocRoom } from "./save-into.ts";
 import { WebSockets } from "./sockets/web-sockets.ts";
 import type { StartContext } from "./starters.ts";
@@ -202,6 +203,8 @@ export class Supervised {
         return this.#takeOver(effect);
       case "prepare":
         return void this.#prepare(effect.generation, effect.lock as ProgramRecord, effect.force ?? false);
+      case "save":
+        return this.#control.send({ type: "saved", error: saveFile(this.#parts.registry, effect.path) });
       case "rehearse":
         return this.#attempt(() => {
           const streamBytes = saveTrial(

@@ -54,6 +54,8 @@ export type ControlRequest =
   | { readonly type: "status" }
   /** The lock record of the program that serves, for `kstate check`. */
   | { readonly type: "lock" }
+  /** The program that serves saves its state into a new file, and serves on: for `kstate inspect`. */
+  | { readonly type: "save"; readonly path: string }
   | { readonly type: "stop" };
 
 export interface SuspendRequest {
@@ -84,6 +86,11 @@ export function parseRequest(line: string): ControlRequest {
   }
   const type: string | undefined = request?.type;
   if (type === "status" || type === "lock" || type === "stop" || type === "commit") return { type };
+  if (type === "save") {
+    const { path } = request as { path?: unknown };
+    if (typeof path !== "string" || !path.startsWith("/")) throw protocolError("path is not absolute");
+    return { type, path };
+  }
   if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
     throw protocolError(`there is no request ${String(type)}`);
   const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS, force = false } = request!;

@@ -108,6 +108,9 @@ async function carryOut(
       return supervisor.resume(request.command, request.environment);
     case "status":
       return supervisor.status();
+    case "save":
+      await supervisor.save(request.path);
+      return {};
     case "lock":
       return supervisor.lock;
     case "stop":

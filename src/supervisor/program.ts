@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import {
   commonProtocol,
   formatMessage,
@@ -55,6 +55,8 @@ export class Program {
   readonly #contact: Contact;
   #events: ProgramEvents;
   #exited = false;
+  /** Who waits for a saved state, first come first served. */
+  readonly #saving: ((error: ErrorRecord | null) => void)[] = [];
 
   constructor(system: SupervisorSystem, command: Command, contact: Contact, events: ProgramEvents) {
     this.#system = system;
@@ -110,6 +112,7 @@ export class Program {
       this.lock = message.lock;
       this.listeners = message.listeners;
     }
+    if (message.type === "saved") return this.#saving.shift()?.(message.error);
     if (message.type === "serving") {
       this.phase = "serving";
       this.servingSinceMs = this.#system.nowMs();
@@ -137,6 +140,7 @@ export class Program {
     this.phase = "ended";
     this.exitCode = exitCode;
     this.end = this.failure ?? error;
+    for (const saved of this.#saving.splice(0)) saved(this.end);
     this.#events.exited(this.end);
   }
 
@@ -144,6 +148,14 @@ export class Program {
     const line = this.#system.receiveText(this.#contact.channel);
     const message = line === null ? null : parseMessage(line);
     if (message?.type === "failed") this.failure ??= message.error;
+  }
+
+  /** Resolves when the program has saved its state into a new file; rejects with the reason when it could not. */
+  save(path: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#saving.push((error) => (error === null ? resolve() : reject(fromErrorRecord(error))));
+      this.send({ type: "save", path });
+    });
   }
 
   send(message: ToProgram): void {

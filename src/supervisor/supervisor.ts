@@ -532,6 +532,12 @@ export class Supervisor {
     return this.#current.lock ?? null;
   }
 
+  /** Has the program save its state into a new file and serve on. Errors: those of an update, and of a save. */
+  save(path: string): Promise<void> {
+    this.#assertUpdatable(this.#current);
+    return this.#current.save(path);
+  }
+
   get memoryDescriptor(): number {
     return this.#memory.descriptor;
   }

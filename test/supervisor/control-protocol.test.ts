@@ -28,6 +28,7 @@ test("a request that is not whole is refused by its problem", () => {
     ["", "it is not JSON"],
     ["null", "there is no request undefined"],
     ['{"type":"reboot"}', "there is no request reboot"],
+    ['{"type":"save","path":"here"}', "path is not absolute"],
     ['{"type":"update","command":[]}', "command is not a list of texts"],
     ['{"type":"update","command":"node"}', "command is not a list of texts"],
     ['{"type":"update","command":[1]}', "command is not a list of texts"],

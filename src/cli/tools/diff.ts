@@ -1,6 +1,7 @@
 import { type Difference, diffStreams, type StreamIndex } from "../../inspect/index.ts";
 import { ended, printAll } from "../print.ts";
 import { recordFrom } from "../record-source.ts";
+import { withStreamPath } from "../service-stream.ts";
 import { withStream } from "../stream-file.ts";
 import { usage } from "../usage.ts";
 import type { CliTool } from "./tool.ts";
@@ -11,7 +12,7 @@ export const diff: CliTool = {
 What differs between two saved streams, by instance and by field. Exit status: 0 nothing, 1 something, 2 they cannot be
 read.
 
-  A, B           files
+  A, B           files, or running services
   --json         a list of { type, path, before, after, value }
   --lock FILE    the descriptions, instead of those in the trailers
   --foreign      kernels' streams, or without their trailers`,
@@ -23,9 +24,9 @@ read.
     const lock = line.text("lock");
     const record = lock === undefined ? undefined : (await recordFrom(lock)).record;
     const options = { foreign: line.flag("foreign"), lock: record };
-    return withStream(a, options, (left) =>
-      withStream(b, options, (right) => show(left, right, line.flag("json"))),
-    );
+    const opened = (path: string, use: (index: StreamIndex) => Promise<number>): Promise<number> =>
+      withStreamPath(path, (file) => withStream(file, options, use));
+    return opened(a, (left) => opened(b, (right) => show(left, right, line.flag("json"))));
   },
 };
 

@@ -5,6 +5,7 @@ import { isKstateError } from "../../error/index.ts";
 import { type LoadReport, Registry } from "../../registry/index.ts";
 import { entryOf } from "../entry.ts";
 import { loadDescriptions } from "../load-descriptions.ts";
+import { withStreamPath } from "../service-stream.ts";
 import { withStream } from "../stream-file.ts";
 import { usage } from "../usage.ts";
 import type { CliTool, ToolLine } from "./tool.ts";
@@ -18,7 +19,7 @@ kstate golden verify [ENTRY…] [--dir DIR]
 Keeps streams of released versions, and loads them all with the descriptions of today. Exit status: 0 done, 1 a stream
 is refused, 2 it could not be tried.
 
-  add           copies a whole, undamaged stream to DIR/NAME${suffix}; one that is there is never overwritten
+  add           copies a whole, undamaged stream, or the state of a running service, to DIR/NAME${suffix}; one that is there is never overwritten
   verify        loads every stream of DIR into new objects, hooks and all
   ENTRY         the modules that describe; "kstate": { "entry": … } in package.json unless given
   --as NAME     v and the version in package.json unless given
@@ -33,9 +34,13 @@ is refused, 2 it could not be tried.
   },
 };
 
-async function add(streams: readonly string[], line: ToolLine, directory: string): Promise<number> {
+function add(streams: readonly string[], line: ToolLine, directory: string): Promise<number> {
   const [stream, ...others] = streams;
   if (stream === undefined || others.length > 0) throw usage("name one STREAM");
+  return withStreamPath(stream, (path) => addFile(path, line, directory));
+}
+
+async function addFile(stream: string, line: ToolLine, directory: string): Promise<number> {
   const file = join(directory, `${line.text("as") ?? packageVersion()}${suffix}`);
   const damage = await withStream(stream, { foreign: false, lock: undefined }, ({ damages, isForeign }) =>
     isForeign ? "it has no trailer" : damages[0]?.problem,

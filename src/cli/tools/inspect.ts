@@ -14,6 +14,7 @@ import {
 } from "../../inspect/index.ts";
 import { ended, printAll } from "../print.ts";
 import { recordFrom } from "../record-source.ts";
+import { withStreamPath } from "../service-stream.ts";
 import { withStream } from "../stream-file.ts";
 import { usage } from "../usage.ts";
 import type { CliTool, ToolLine } from "./tool.ts";
@@ -24,7 +25,8 @@ export const inspect: CliTool = {
 Shows what is in a saved stream, by the descriptions that its writer sent along: no code of the program is needed. Exit
 status: 0 all was shown, 1 it is damaged or the path leads nowhere, 2 it cannot be read.
 
-  STREAM         a file: a saved stream, or the state of a suspended service or of one without a supervisor
+  STREAM         a file: a saved stream, or the state of a suspended service or of one without a supervisor; or a running
+                 service, by its name or as unix:SOCKET, whose program saves its state and serves on
   --path PATH    only what is there: sections/player, sections/player/7, sections/player/7/hp
   --json         as JSON; 64-bit integers are texts
   --hex          every byte with what it belongs to
@@ -44,7 +46,8 @@ status: 0 all was shown, 1 it is damaged or the path leads nowhere, 2 it cannot 
     if (source === undefined || others.length > 0) throw usage("name one STREAM");
     const lock = line.text("lock");
     const record = lock === undefined ? undefined : (await recordFrom(lock)).record;
-    return withStream(source, { foreign: line.flag("foreign"), lock: record }, (index) => show(index, line));
+    const options = { foreign: line.flag("foreign"), lock: record };
+    return withStreamPath(source, (path) => withStream(path, options, (index) => show(index, line)));
   },
 };
 
