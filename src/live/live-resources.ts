@@ -36,7 +36,7 @@ export class LiveResources {
     if (found.length === 0) return;
     throw new KstateError(
       "LIVE_RESOURCE",
-      `cannot update: ${found.join(", ")} would go on while the state is saved. Give workers ` +
+      `cannot update or suspend: ${found.join(", ")} would go on while the state is saved. Give workers ` +
         'execArgv: ["--import", "kstate/live/worker"]; end child processes, unref() them, or allow them: ' +
         "live.allow(it), or its name in joinLiveUpdate({ allow })",
       { resources: found },

@@ -430,6 +430,7 @@ export class Supervised {
   #quiesce(effect: Extract<ProgramEffect, { type: "quiesce" }>): void {
     if (effect.suspendFor !== undefined) {
       try {
+        this.#parts.resources.assertUpdatable();
         this.#versionIds = this.#versionsFor(effect.suspendFor as LockRecord | null);
       } catch (error) {
         return this.#step({ type: "busy", error: toErrorRecord(error) });

@@ -57,6 +57,15 @@ test("workers and child processes that nobody allowed refuse the update by name,
   assert.equal((await saved(service)).pid, pid);
 });
 
+test("a child process that nobody allowed refuses a suspend too, and the program serves on", async (t) => {
+  const service = await Service.start(t, "resources", { env: { RESOURCES: "child" } });
+  const { pid } = await saved(service);
+  const { status, stderr } = await service.kstate("suspend", "--to", `file:${service.directory}/state`);
+  assert.equal(status, 1);
+  assert.match(stderr, /child process \d+ \(sleep\) would go on.*\[LIVE_RESOURCE\]/s);
+  assert.equal((await saved(service)).pid, pid);
+});
+
 test("the thread in which module hooks run, tsx's for one, does not count", async (t) => {
   const service = await Service.start(t, "resources", { env: { RESOURCES: "hooks" } });
   assert.equal((await service.update()).status, 0);
