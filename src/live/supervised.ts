@@ -42,7 +42,7 @@ import type { LiveSystem } from "./system.ts";
 import { takeOver } from "./take-over.ts";
 import { type PreCopied, preCopy } from "./tracked/pre-copy.ts";
 import { PreCopyReceiver } from "./tracked/pre-copy-receiver.ts";
-import { trialSave, warmUp } from "./warm-up.ts";
+import { warmSave, warmUp } from "./warm-up.ts";
 
 /** A listener that the supervisor was asked for. */
 interface ListenRequest {
@@ -396,7 +396,7 @@ export class Supervised {
       await this.#warmUpOnce();
       preparation.signal.throwIfAborted();
       await this.#preCopy(generation, lock, pair, preparation.signal);
-      const length = trialSave(this.#parts.registry, this.#versionIds);
+      const length = warmSave(this.#parts.registry, this.#versionIds);
       this.#preCopied?.presentAll();
       this.#room = allocRoom(this.#memory, length);
       this.#control.send({ type: "prepared", versionIds: this.#versionIds });

@@ -41,7 +41,7 @@ const TRIAL_BYTES = 64 * 1024;
  * and hooks have run. Gives the stream's length, or undefined when it did not come to its end: whatever is in the way is
  * left for the freeze to find, which may come to another state.
  */
-export function trialSave(registry: Registry, versionIds: VersionIds): number | undefined {
+export function warmSave(registry: Registry, versionIds: VersionIds): number | undefined {
   try {
     return registry.save({ versionIds, dataChecksum: false, into: new Uint8Array(TRIAL_BYTES) }).length;
   } catch {

@@ -2,8 +2,13 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import { kstate, runtimeDirectory, Service } from "../support/service.js";
+
+/** Of these tests alone, so that they can tell what is left there. */
+const temporary = mkdtempSync(join(tmpdir(), "kstate-inspect-"));
+process.env.TMPDIR = temporary;
+after(() => rmSync(temporary, { recursive: true, force: true }));
 
 interface Inspected {
   readonly sections: readonly { readonly name: string; readonly fields: Record<string, unknown> }[];
