@@ -1,0 +1,197 @@
+import type { Socket } from "node:net";
+import { type LockRecord, negotiate, type VersionIds } from "../description/index.ts";
+import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
+import type { CollectionRecord, Folio } from "../memory/index.ts";
+import { checkSuccessor } from "./check-successor.ts";
+import type { Checkpoints } from "./checkpoints.ts";
+import { type FreezeResult, freeze, type Parts } from "./freeze.ts";
+import { linger, staying } from "./linger.ts";
+import type { ProgramEffect } from "./machine.ts";
+import { Pair } from "./pair.ts";
+import { Quiesce } from "./quiesce.ts";
+import { saveTrial } from "./rehearsal.ts";
+import { allocRoom } from "./save-into.ts";
+import { WebSockets } from "./sockets/web-sockets.ts";
+import type { SupervisorLink } from "./supervisor-link.ts";
+import { type SuspendRequest, suspend } from "./suspend.ts";
+import type { LiveSystem } from "./system.ts";
+import { type PreCopied, preCopy } from "./tracked/pre-copy.ts";
+import { warmSave, warmUp } from "./warm-up.ts";
+
+/** What a successor says of its state. */
+export type ProgramRecord = LockRecord & { readonly collections?: readonly CollectionRecord[] };
+
+type Quiescing = Extract<ProgramEffect, { type: "quiesce" }>;
+
+/** What a program does to be replaced or suspended; each step is undone if the program serves on. */
+export class OldSide {
+  readonly #parts: Parts;
+  readonly #link: SupervisorLink;
+  readonly #system: LiveSystem;
+  readonly #checkpoints: Checkpoints;
+  #preparation: AbortController | undefined;
+  #pair: Pair | undefined;
+  #versionIds: VersionIds = {};
+  /** For the stream of the next freeze. */
+  #room: Folio | undefined;
+  #isWarm = false;
+  #preCopied: PreCopied | undefined;
+  /** When the first request of this update was held back. */
+  #quiescedAtNs = 0n;
+  #quiescing: { readonly quiesce: Quiesce; readonly effect: Quiescing } | undefined;
+
+  constructor(parts: Parts, link: SupervisorLink, system: LiveSystem, checkpoints: Checkpoints) {
+    this.#parts = parts;
+    this.#link = link;
+    this.#system = system;
+    this.#checkpoints = checkpoints;
+  }
+
+  /**
+   * Gets everything ready that needs no freeze, while the program serves. Null when it was forgotten meanwhile; throws
+   * when the successor cannot have the state.
+   */
+  async prepare(generation: number, lock: ProgramRecord, force: boolean): Promise<VersionIds | null> {
+    this.forgetSuccessor(); // of an update that ended before it froze anybody
+    const preparation = new AbortController();
+    this.#preparation = preparation;
+    try {
+      const pair = new Pair(this.#system, this.#link.fetchDescriptor());
+      this.#pair = pair;
+      this.#parts.resources.assertUpdatable();
+      checkSuccessor(this.#parts.registry.lockRecord(), lock, force);
+      this.#versionIds = this.#versionsFor(lock);
+      this.#parts.registry.prepare("save", this.#versionIds);
+      await this.#parts.collections.prepareFor(lock.collections ?? [], this.#link.memory);
+      await this.#warmUpOnce();
+      preparation.signal.throwIfAborted();
+      await this.#preCopy(generation, lock, pair, preparation.signal);
+      const length = warmSave(this.#parts.registry, this.#versionIds);
+      this.#preCopied?.presentAll();
+      this.#room = allocRoom(this.#link.memory, length);
+      return this.#versionIds;
+    } catch (error) {
+      if (preparation.signal.aborted) return null; // nobody waits for it any more
+      this.forgetSuccessor();
+      throw error;
+    }
+  }
+
+  #versionsFor(lock: LockRecord | null): VersionIds {
+    return lock === null ? {} : negotiate(this.#parts.registry.lockRecord(), lock).versionIds;
+  }
+
+  /** A program that thawed and is asked again has run all of it. */
+  async #warmUpOnce(): Promise<void> {
+    if (this.#isWarm) return;
+    await warmUp(this.#system, "old", webSocketsOf(this.#parts));
+    this.#isWarm = true;
+  }
+
+  /** Sends tracked maps that the successor has too. */
+  async #preCopy(base: number, lock: ProgramRecord, pair: Pair, signal: AbortSignal): Promise<void> {
+    const names = new Set(lock.descriptions.map(({ name }) => name));
+    const maps = this.#parts.tracked.filter(({ description }) => names.has(description.name));
+    if (maps.length > 0) {
+      const progress = (text: string): void => this.#link.send({ type: "progress", text });
+      const context = {
+        memory: this.#link.memory,
+        pair,
+        base,
+        versionIds: this.#versionIds,
+        signal,
+        progress,
+      };
+      this.#preCopied = await preCopy(maps, context);
+      this.#preCopied.present(); // so that the trial that follows is what the freeze will be
+    }
+    pair.sendSlice(null);
+  }
+
+  /** Saves a trial stream of the live state; its bytes. */
+  rehearse(generation: number): number {
+    return saveTrial(this.#link.memory, this.#parts.registry, this.#versionIds, generation);
+  }
+
+  /** Brings connections to rest; throws when the program must not be suspended as it is. */
+  quiesce(effect: Quiescing, outcome: { quiet(): void; busy(error: ErrorRecord): void }): void {
+    if (effect.suspendFor !== undefined) {
+      this.#parts.resources.assertUpdatable();
+      this.#versionIds = this.#versionsFor(effect.suspendFor as LockRecord | null);
+    }
+    this.#checkpoints.held = true;
+    const { listeners, moving, quiesceHooks: hooks } = this.#parts;
+    const { servers, datagrams } = listeners;
+    const quiesce = new Quiesce({ servers, datagrams, moving, hooks }, effect.quiesceMs, {
+      holding: () => {
+        this.#quiescedAtNs = this.#system.nowNs();
+      },
+      quiet: outcome.quiet,
+      busy: (error) => outcome.busy(toErrorRecord(error)),
+    });
+    this.#quiescing = { quiesce, effect };
+  }
+
+  unquiesce(): void {
+    this.#checkpoints.held = false;
+    this.#quiescing?.quiesce.cancel();
+    this.#quiescing = undefined;
+    this.forgetSuccessor();
+  }
+
+  /** Blocks until the verdict is known. */
+  freeze(): FreezeResult {
+    const { effect } = this.#quiescing!;
+    this.#quiescing = undefined;
+    const common = { ...effect, versionIds: this.#versionIds, quiescedAtNs: this.#quiescedAtNs };
+    const result = effect.suspendFor === undefined ? this.#handOver(common) : this.#suspend(common);
+    if (result.verdict === "CANCELLED") {
+      this.#checkpoints.held = false;
+      this.forgetSuccessor();
+    }
+    return result;
+  }
+
+  #handOver(common: SuspendRequest): FreezeResult {
+    const request = { ...common, room: this.#room!, preCopied: this.#preCopied };
+    this.#room = undefined;
+    return freeze(this.#parts, this.#link.memory, this.#pair!, this.#system, request);
+  }
+
+  #suspend(request: SuspendRequest): FreezeResult {
+    const error = suspend(this.#parts, this.#link.memory, this.#system, request, {
+      channel: this.#link.channel,
+      report: (figures) => this.#link.send({ type: "suspended", figures }),
+    });
+    return error === null ? { verdict: "COMMITTED", left: [] } : { verdict: "CANCELLED", error };
+  }
+
+  /** Ends this program: at once, or when the last connection that stays here has closed. */
+  leave(left: readonly Socket[]): void {
+    const connections = staying(this.#parts.listeners).length;
+    const exit = (): void => this.#system.exit(0);
+    if (connections === 0) return exit();
+    this.#closePair();
+    this.#link.send({ type: "left", connections });
+    linger(this.#parts.listeners, left, exit);
+  }
+
+  /** Gives back what was prepared for a successor. */
+  forgetSuccessor(): void {
+    this.#preparation?.abort();
+    this.#preCopied?.end();
+    this.#preCopied = undefined;
+    this.#closePair();
+    if (this.#room !== undefined) this.#link.memory.free(this.#room);
+    this.#room = undefined;
+  }
+
+  #closePair(): void {
+    this.#pair?.close();
+    this.#pair = undefined;
+  }
+}
+
+export function webSocketsOf({ moving }: Parts): WebSockets<object, unknown>[] {
+  return moving.filter((connections) => connections instanceof WebSockets);
+}

@@ -1,0 +1,47 @@
+import type { Parts } from "./freeze.ts";
+import type { ProgramEffect } from "./machine.ts";
+import { Pair } from "./pair.ts";
+import { verifyTrial } from "./rehearsal.ts";
+import type { SupervisorLink } from "./supervisor-link.ts";
+import type { LiveSystem } from "./system.ts";
+import { type TakeOverResult, takeOver } from "./take-over.ts";
+import { PreCopyReceiver } from "./tracked/pre-copy-receiver.ts";
+
+/** What a program does as somebody's successor, from `ready` until it serves or gives up. */
+export class SuccessorSide {
+  readonly #parts: Parts;
+  readonly #link: SupervisorLink;
+  readonly #system: LiveSystem;
+  readonly #pair: Pair;
+  #receiver: PreCopyReceiver | undefined;
+
+  constructor(parts: Parts, link: SupervisorLink, system: LiveSystem, pair: number) {
+    this.#parts = parts;
+    this.#link = link;
+    this.#system = system;
+    this.#pair = new Pair(system, pair);
+  }
+
+  /** Takes what the old program sends ahead, from now on. */
+  begin(): void {
+    this.#receiver = new PreCopyReceiver(this.#parts.tracked, this.#link.memory, this.#pair);
+  }
+
+  /** Takes nothing more. */
+  end(): void {
+    this.#receiver?.end();
+  }
+
+  /** Throws what loading the trial stream would throw, and changes nothing. */
+  verify(generation: number): void {
+    verifyTrial(this.#link.memory, this.#parts.registry, generation);
+  }
+
+  takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): TakeOverResult {
+    this.end();
+    this.#parts.registry.prepare("load", request.versionIds);
+    const result = takeOver(this.#parts, this.#link.memory, this.#pair, this.#system, request);
+    this.#pair.close();
+    return result;
+  }
+}
