@@ -13,6 +13,7 @@ export {
 export { claimName, serveControl } from "./control-server.ts";
 export { hasDescriptorStore, storedMemory, storeMemory } from "./descriptor-store.ts";
 export { type HistoryEntry, HistoryFile, type UpdateEntry } from "./history.ts";
+export type { SupervisorOptions } from "./hosted-service.ts";
 export { notifySocket } from "./notify-socket.ts";
 export { reapOrphans } from "./orphans.ts";
 export type { Command } from "./program.ts";
@@ -20,5 +21,5 @@ export { RESTART_POLICIES, type RestartPolicy } from "./restarts.ts";
 export { ensureRuntimeDirectory, runtimeDirectory, socketPath } from "./runtime-directory.ts";
 export { findOrphan } from "./service-record.ts";
 export { activatedSockets } from "./socket-activation.ts";
-export { Supervisor, type SupervisorOptions } from "./supervisor.ts";
+export { Supervisor } from "./supervisor.ts";
 export { type SupervisorSystem, supervisorSystem } from "./system.ts";

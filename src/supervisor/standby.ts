@@ -1,35 +1,65 @@
-import type { SupervisorSystem } from "./system.ts";
-import type { BootingProgram } from "./update.ts";
+import type { ToSupervisor } from "../live/protocol.ts";
+import type { HostedService } from "./hosted-service.ts";
+import type { Command, Program } from "./program.ts";
+import { type BootingProgram, bootSuccessor } from "./update.ts";
 
-/** The previous version, booted anew and waiting in `ready()`, so that a rollback costs no boot. */
-export class Standby {
+interface Waiting {
+  readonly booting: BootingProgram;
   readonly until: Date;
-  readonly #booting: BootingProgram;
-  readonly #system: SupervisorSystem;
-  readonly #timer: NodeJS.Timeout;
+  readonly timer: NodeJS.Timeout;
+}
 
-  /** `over` is called when its time has come. */
-  constructor(system: SupervisorSystem, booting: BootingProgram, standbyMs: number, over: () => void) {
-    this.#system = system;
-    this.#booting = booting;
-    this.until = new Date(Date.now() + standbyMs);
-    this.#timer = setTimeout(over, standbyMs);
+/** The previous version, booted anew and waiting in `ready()`, so that a rollback costs no boot; at most one. */
+export class Standby {
+  readonly #service: HostedService;
+  #waiting: Waiting | undefined;
+
+  constructor(service: HostedService) {
+    this.#service = service;
   }
 
-  get program(): BootingProgram["program"] {
-    return this.#booting.program;
+  get program(): Program | undefined {
+    return this.#waiting?.booting.program;
+  }
+
+  get until(): Date | undefined {
+    return this.#waiting?.until;
+  }
+
+  /** Boots a program that waits so long, ms. */
+  begin(command: Command, standbyMs: number): void {
+    const { system } = this.#service;
+    const booting = bootSuccessor(system, (pair) => this.#service.start(command, "standby", pair));
+    const over = (): void => {
+      this.#service.log(`nobody went back: ${booting.program.pid} stands by no longer`);
+      this.end();
+    };
+    const until = new Date(Date.now() + standbyMs);
+    this.#waiting = { booting, until, timer: setTimeout(over, standbyMs) };
+  }
+
+  receive(message: ToSupervisor): void {
+    if (message.type === "ready") this.#service.log(`${this.program?.pid} stands by for a rollback`);
+  }
+
+  exited(message: string): void {
+    this.#service.log(`the standby is gone: ${message}`);
+    this.end();
   }
 
   /** Gives it away: it is somebody's successor now. */
-  take(): BootingProgram {
-    clearTimeout(this.#timer);
-    return this.#booting;
+  take(): BootingProgram | undefined {
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    clearTimeout(waiting?.timer);
+    return waiting?.booting;
   }
 
   /** Ends it. */
   end(): void {
-    clearTimeout(this.#timer);
-    this.#system.close(this.#booting.pairEnd);
-    this.program.kill("SIGKILL");
+    const booting = this.take();
+    if (booting === undefined) return;
+    this.#service.system.close(booting.pairEnd);
+    booting.program.kill("SIGKILL");
   }
 }

@@ -1,0 +1,146 @@
+import { fromErrorRecord, KstateError } from "../error/index.ts";
+import type { LastUpdate, UpdateResult, UpdateTimeouts } from "./control-protocol.ts";
+import type { Requester, UpdateEntry } from "./history.ts";
+import type { HostedService } from "./hosted-service.ts";
+import type { Command } from "./program.ts";
+import { factsOf } from "./program-facts.ts";
+import type { Standby } from "./standby.ts";
+import { type BootingProgram, bootSuccessor, Update, type UpdateOutcome } from "./update.ts";
+
+/** What to start in place of the program that serves. */
+export interface NextProgram {
+  /** Null: the same command again, with more environment. */
+  readonly command: readonly string[] | null;
+  readonly environment: Command["environment"];
+  /** Whether a rollback may be impossible or lose state afterwards. */
+  readonly force?: boolean;
+}
+
+/** What is not said in most updates. */
+export interface UpdateExtras {
+  /** The successor also reads and checks the live state before anybody waits. */
+  readonly rehearse?: boolean;
+  /** Keeps the previous version booted for a rollback, this long, ms. */
+  readonly standbyMs?: number | null;
+  readonly by?: Requester | null;
+}
+
+export interface UpdateRequest extends UpdateExtras {
+  readonly timeouts: UpdateTimeouts;
+  readonly progress: (text: string) => void;
+}
+
+interface SeriesHost {
+  /** Throws while the program cannot be replaced. */
+  assertUpdatable(): void;
+  /** The program that counts has ended. */
+  lost(): void;
+}
+
+/** The updates and rollbacks of one service, one after the other. */
+export class UpdateSeries {
+  readonly #service: HostedService;
+  readonly #standby: Standby;
+  readonly #host: SeriesHost;
+  #current: Update | undefined;
+  #last: LastUpdate | undefined;
+
+  constructor(service: HostedService, standby: Standby, host: SeriesHost) {
+    this.#service = service;
+    this.#standby = standby;
+    this.#host = host;
+  }
+
+  /** The update that is under way. */
+  get current(): Update | undefined {
+    return this.#current;
+  }
+
+  get last(): LastUpdate | undefined {
+    return this.#last;
+  }
+
+  async update(next: NextProgram, request: UpdateRequest): Promise<UpdateResult> {
+    const { argv, environment } = this.#service.current.command;
+    const command =
+      next.command === null
+        ? { argv, environment: { ...environment, ...next.environment } }
+        : { argv: next.command, environment: next.environment };
+    return this.#replace("update", command, next.force ?? false, request);
+  }
+
+  async rollback(request: UpdateRequest): Promise<UpdateResult> {
+    const { previous } = this.#service;
+    if (previous === null) {
+      throw new KstateError("NO_PREVIOUS_VERSION", "cannot roll back: no update has been made yet", {});
+    }
+    // Whoever goes back is not asked whether he could go forward again.
+    return this.#replace("rollback", previous, true, request);
+  }
+
+  async #replace(
+    kind: UpdateEntry["kind"],
+    next: Command,
+    force: boolean,
+    { timeouts, progress, rehearse = false, standbyMs = null, by = null }: UpdateRequest,
+  ): Promise<UpdateResult> {
+    this.#host.assertUpdatable();
+    const service = this.#service;
+    const { system, memory, current: old } = service;
+    const startedAtMs = system.nowMs();
+    service.generation += 1;
+    const { generation } = service;
+    service.options.notify?.(`RELOADING=1\nMONOTONIC_USEC=${system.monotonicUs()}`);
+    const context = { system, memory, generation, timeouts, rehearse, old, force, progress };
+    const update = new Update(context, this.#successor(kind, next));
+    this.#current = update;
+    const from = factsOf(old);
+    const outcome = await update.outcome;
+    this.#current = undefined;
+    const totalMs = system.nowMs() - startedAtMs;
+    const error = outcome.outcome === "committed" ? null : outcome.error;
+    const figures = outcome.outcome === "committed" ? outcome.figures : null;
+    const { phases, successor } = update;
+    this.#last = { generation, at: new Date().toISOString(), outcome: outcome.outcome, figures, error };
+    const facts = { generation, by, from, to: factsOf(successor), phases, totalMs, figures, error };
+    service.tell({ kind, outcome: outcome.outcome, ...facts });
+    this.#settle(update, outcome, generation);
+    if (service.current.phase === "serving") service.notifyReady();
+    if (outcome.outcome !== "committed") throw fromErrorRecord(outcome.error);
+    if (standbyMs !== null) this.#standby.begin(old.command, standbyMs);
+    return { generation, pid: service.current.pid, command: next.argv, figures, totalMs };
+  }
+
+  /** The next program: the one that stands by, if it is what a rollback goes back to. */
+  #successor(kind: UpdateEntry["kind"], next: Command): BootingProgram {
+    const standby = kind === "rollback" ? this.#standby.take() : undefined;
+    if (standby !== undefined) {
+      this.#service.write(standby.program);
+      return standby;
+    }
+    this.#standby.end();
+    const start = (pair: number): BootingProgram["program"] => this.#service.start(next, "successor", pair);
+    return bootSuccessor(this.#service.system, start);
+  }
+
+  #settle(update: Update, outcome: UpdateOutcome, generation: number): void {
+    const service = this.#service;
+    const old = service.current;
+    if (outcome.outcome === "cancelled") {
+      service.log(`update ${generation} cancelled, ${old.pid} goes on: ${outcome.error.message}`);
+      service.write(null);
+      if (old.exited) this.#host.lost();
+      return;
+    }
+    const { successor } = update;
+    service.current = successor;
+    if (!old.exited) service.leaving.add(old);
+    service.listening.keep(successor.listeners);
+    service.previous = old.command;
+    service.write(null);
+    const crash = outcome.outcome === "crashed" ? outcome.error.message : null;
+    if (crash === null) service.log(`update ${generation} committed, ${successor.pid} serves`);
+    else service.log(`update ${generation} committed, but ${successor.pid} crashed: ${crash}`);
+    if (successor.exited) this.#host.lost();
+  }
+}
