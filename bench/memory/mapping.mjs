@@ -12,7 +12,7 @@ const options = { key: u32, value: blob({ max: MIB }) };
 async function takeOver() {
   const collections = [];
   new PerformanceObserver((list) => collections.push(...list.getEntries())).observe({ entryTypes: ["gc"] });
-  openDescriptor(3).close(); // koffi is loaded and its functions are there
+  createMemfd(4096).close(); // koffi is loaded and its functions are there
   const start = performance.now();
   const memory = PhysicalMemory.attach(openDescriptor(Number(process.env.KSTATE_BENCH_FD)));
   const attached = performance.now();
@@ -34,13 +34,11 @@ function make(mib, rounds) {
   const value = new Uint8Array(64 * 1024).fill(1);
   for (let key = 0; key < mib * 14; key += 1) map.set(key, value);
   const runs = Array.from({ length: rounds }, () => {
-    const spare = createMemfd(4096);
     const { stdout } = spawnSync(process.execPath, [fileURLToPath(import.meta.url)], {
-      stdio: ["ignore", "pipe", "inherit", spare.descriptor, backEnd.descriptor],
-      env: { ...process.env, KSTATE_BENCH_FD: "4" },
+      stdio: ["ignore", "pipe", "inherit", backEnd.descriptor],
+      env: { ...process.env, KSTATE_BENCH_FD: "3" },
       encoding: "utf8",
     });
-    spare.close();
     return JSON.parse(stdout);
   });
   const median = (step) => runs.map((run) => run[step]).toSorted((a, b) => a - b)[Math.floor(rounds / 2)];

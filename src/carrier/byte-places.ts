@@ -76,9 +76,8 @@ export function mappedSource(name: string, backEnd: BackEnd): ByteSource {
 function windowsOf(backEnd: BackEnd, access: "read" | "write"): Uint8Array[] {
   const windows: Uint8Array[] = [];
   for (let at = 0; at < backEnd.capacity; at += WINDOW_BYTES) {
-    windows.push(
-      new Uint8Array(backEnd.map(at, Math.min(WINDOW_BYTES, backEnd.capacity - at), access).buffer),
-    );
+    const length = Math.min(WINDOW_BYTES, backEnd.capacity - at);
+    windows.push(backEnd.map(at, length, access).view(0, length));
   }
   return windows;
 }

@@ -70,7 +70,10 @@ export class Supervised {
     this.#link.hold(true);
     this.#assertNotAbandoned();
     await this.#link.bind(this.#parts.listeners.addresses());
-    if (this.#successor !== undefined) await warmUp(this.#system, "successor", webSocketsOf(this.#parts));
+    if (this.#successor !== undefined) {
+      this.memory.prepareViews();
+      await warmUp(this.#system, "successor", webSocketsOf(this.#parts));
+    }
     this.#assertNotAbandoned();
     await this.#start.await(() => this.#step({ type: "ready" }));
     this.#link.hold(false);

@@ -8,7 +8,7 @@ export interface BackEnd {
   readonly capacity: number;
   /** The descriptor by which another program gets the same memory; -1 when it can not. */
   readonly descriptor: number;
-  /** Maps a range of at most 4 GiB, shared. The mapping is never undone: views of it may outlive anything. */
+  /** Maps a range, shared. The mapping is never undone: views of it may outlive anything. */
   map(offset: number, lengthBytes: number, access: Access): Mapping;
   /** Gives a range its pages, so that no later store fails. `MEMORY_FULL` says which limit is in the way. */
   allocate(offset: number, lengthBytes: number): void;
@@ -21,9 +21,15 @@ export interface BackEnd {
 
 export type Access = "read" | "write";
 
-/** A mapped range. */
+/** A mapped range. Whoever changes its access changes that of all its views. */
 export interface Mapping {
-  readonly buffer: ArrayBuffer;
+  /** Bytes of a part of it, at most 4 GiB. V8 counts them as the program's own: many or large ones make it collect garbage. */
+  view(offset: number, lengthBytes: number): Uint8Array<ArrayBuffer>;
+  /**
+   * The part that is window `number` of 4 GiB, in a buffer that V8 does not count where that can be had; made when it is
+   * first asked for, the same one every time.
+   */
+  window(number: number): ArrayBufferLike;
   /** Lets a range that was mapped for reading be written. */
   allowWrites(): void;
   /** Cuts the range off from the shared memory: what is stored from now on is seen by nobody else. */

@@ -5,17 +5,13 @@ import {
   addSeals,
   allocateRange,
   createMemory,
-  type MappedRange,
-  mapFile,
-  protect,
   punchHole,
-  remapPrivate,
-  remapShared,
   SEAL,
   type Sharing,
   setSize,
   syncRange,
 } from "./ffi/libc.ts";
+import { FileMapping } from "./file-mapping.ts";
 import { assertWithinLimits } from "./memory-limit.ts";
 
 /** A memfd of `capacity` bytes, sparse and sealed against changes of its size. */
@@ -64,8 +60,7 @@ export class FileBackEnd implements BackEnd {
   readonly capacity: number;
   readonly descriptor: number;
   readonly #medium: Medium;
-  readonly #mapped: { readonly offset: number; readonly lengthBytes: number; readonly address: bigint }[] =
-    [];
+  readonly #mapped: FileMapping[] = [];
 
   constructor(name: string, descriptor: number, medium: Medium) {
     this.name = name;
@@ -75,22 +70,9 @@ export class FileBackEnd implements BackEnd {
   }
 
   map(offset: number, lengthBytes: number, access: Access): Mapping {
-    const { descriptor } = this;
-    const { sharing } = this.#medium;
-    const { address, buffer }: MappedRange = mapFile(
-      descriptor,
-      offset,
-      lengthBytes,
-      access === "write",
-      sharing,
-    );
-    this.#mapped.push({ offset, lengthBytes, address });
-    return {
-      buffer,
-      allowWrites: () => protect(address, lengthBytes, true),
-      fence: () => remapPrivate(address, lengthBytes, descriptor, offset),
-      unfence: () => remapShared(address, lengthBytes, descriptor, offset, sharing),
-    };
+    const mapping = new FileMapping(this.descriptor, this.#medium.sharing, offset, lengthBytes, access);
+    this.#mapped.push(mapping);
+    return mapping;
   }
 
   allocate(offset: number, lengthBytes: number): void {

@@ -7,19 +7,25 @@ type TypedArrayConstructor<T> = new (buffer: ArrayBuffer, byteOffset: number, le
 export class Folio {
   readonly address: bigint;
   readonly order: number;
-  /** All of its bytes; the same memory for every program that holds the folio. */
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly #view: () => Uint8Array<ArrayBuffer>;
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
 
-  /** @internal Folios are made by `alloc` and found by `folioAt` of a `PhysicalMemory`. */
-  constructor(address: number, order: number, window: ArrayBuffer, offsetInWindow: number) {
+  /** @internal Folios are made by `alloc` and found by `claim` of a `PhysicalMemory`. */
+  constructor(address: number, order: number, view: () => Uint8Array<ArrayBuffer>) {
     this.address = BigInt(address);
     this.order = order;
-    this.bytes = new Uint8Array(window, offsetInWindow, PAGE_SIZE * 2 ** order);
+    this.#view = view;
+  }
+
+  /** All of its bytes; the same memory for every program that holds the folio. The view is made when it is first used. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    this.#bytes ??= this.#view();
+    return this.#bytes;
   }
 
   /** Size in bytes. */
   get size(): number {
-    return this.bytes.length;
+    return PAGE_SIZE * 2 ** this.order;
   }
 
   /** A typed array over the whole folio, or over `length` elements from byte `offset` on. */

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { mapFile } from "#src/memory/ffi/libc.js";
+import { mapFile, viewMemory } from "#src/memory/ffi/libc.js";
 import { createMemfd, openDescriptor, PhysicalMemory } from "#src/memory/index.js";
 import { OPERATIONS_WORD } from "./fixtures/kill-operations.js";
 import { killSubjects } from "./fixtures/kill-subjects.js";
@@ -28,7 +28,7 @@ async function lineage(name: string, seed: number, kills: number): Promise<void>
   const backEnd = createMemfd(subject.capacityMib * 1024 * 1024);
   const progress = createMemfd(4096);
   subject.open(PhysicalMemory.create(backEnd), 0);
-  const words = new Int32Array(mapFile(progress.descriptor, 0, 4096, true).buffer);
+  const words = new Int32Array(viewMemory(mapFile(progress.descriptor, 0, 4096, true), 4096));
   const model = subject.model();
   let done = 0;
   for (let kill = 0; kill < kills; kill += 1) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isKstateError } from "#src/error/index.js";
-import { mapFile } from "#src/memory/ffi/libc.js";
+import { mapFile, viewMemory } from "#src/memory/ffi/libc.js";
 import { createMemfd, duplicate, openDescriptor, PhysicalMemory } from "#src/memory/index.js";
 
 const CAPACITY = 1024 * 1024;
@@ -10,7 +10,7 @@ test("a superblock that was torn while it was written does not count; the one be
   const backEnd = createMemfd(CAPACITY);
   const memory = PhysicalMemory.create(backEnd);
   memory.preserve([]); // sequence 2, in copy 0
-  const raw = new DataView(mapFile(backEnd.descriptor, 0, 2 * 4096, true).buffer);
+  const raw = new DataView(viewMemory(mapFile(backEnd.descriptor, 0, 2 * 4096, true), 2 * 4096));
   raw.setUint8(40, raw.getUint8(40) ^ 1);
   assert.equal(memory.superblock().sequence, 1);
   raw.setUint8(4096 + 24, 0xff);
@@ -25,7 +25,7 @@ test("a damaged table is refused, not believed", () => {
   const memory = PhysicalMemory.create(backEnd);
   memory.preserve([{ folio: memory.alloc(1), owner: "somebody" }]);
   const { tableAddress } = memory.superblock();
-  const raw = new Uint8Array(mapFile(backEnd.descriptor, 0, CAPACITY, true).buffer);
+  const raw = new Uint8Array(viewMemory(mapFile(backEnd.descriptor, 0, CAPACITY, true), CAPACITY));
   raw[tableAddress + 9] = 0xff;
   assert.throws(
     () => PhysicalMemory.attach(openDescriptor(backEnd.descriptor)).own(),

@@ -18,9 +18,10 @@ export class ArrayMigration {
   private constructor(memory: CollectionMemory, before: RowLayout, layout: RowLayout) {
     const { words } = memory;
     this.#memory = memory;
-    this.#rows = new ColumnRows(before, memory.folioOf(words[ARRAY.oldRows]!), words[ARRAY.oldCapacity]!);
+    const oldRows = memory.folioOf(words[ARRAY.oldRows]!);
+    this.#rows = new ColumnRows(memory, before, oldRows, words[ARRAY.oldCapacity]!);
     this.#conversion = conversion(memory.name, before, layout);
-    this.#marks = memory.folioOf(words[ARRAY.marks]!).bytes;
+    this.#marks = memory.viewOf(memory.folioOf(words[ARRAY.marks]!), Uint8Array);
   }
 
   /** The migration that is under way; undefined when all rows are in the present layout. */
@@ -53,10 +54,11 @@ export class ArrayMigration {
     const memory = this.#memory;
     const before = memory.folioOf(memory.words[ARRAY.marks]!);
     const marks = memory.alloc(capacity);
-    marks.bytes.set(this.#marks.subarray(0, length));
+    const bytes = memory.viewOf(marks, Uint8Array);
+    bytes.set(this.#marks.subarray(0, length));
     memory.store(ARRAY.marks, memory.numberOf(marks));
     return () => {
-      this.#marks = marks.bytes;
+      this.#marks = bytes;
       memory.free(before);
     };
   }

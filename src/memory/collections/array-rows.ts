@@ -19,6 +19,7 @@ export class ArrayRows {
   readonly #words: Int32Array;
   readonly #row: Uint8Array;
   readonly #view: DataView;
+  readonly #staging: Uint8Array;
   #migration: ArrayMigration | undefined;
 
   /** Rows of a collection whose present layout is this one. */
@@ -29,7 +30,8 @@ export class ArrayRows {
     this.layout = layout;
     this.#row = new Uint8Array(layout.size);
     this.#view = new DataView(this.#row.buffer);
-    this.rows = new ColumnRows(layout, memory.folioOf(words[ARRAY.rows]!), words[ARRAY.capacity]!);
+    this.#staging = memory.viewOf(memory.folioOf(words[ARRAY.staging]!), Uint8Array);
+    this.rows = new ColumnRows(memory, layout, memory.folioOf(words[ARRAY.rows]!), words[ARRAY.capacity]!);
     this.#migration = ArrayMigration.stored(memory, layout);
     if (words[ARRAY.staged] === 1) this.#unstage();
   }
@@ -63,7 +65,7 @@ export class ArrayRows {
     this.assertRow(index);
     writeRow(this.layout, this.#view, 0, state);
     this.touch(index);
-    this.#stagingBytes().set(this.#row);
+    this.#staging.set(this.#row);
     this.#commitStaged(index, this.length);
   }
 
@@ -86,7 +88,7 @@ export class ArrayRows {
       Atomics.store(this.#words, ARRAY.length, last);
       return;
     }
-    this.rows.pack(last, this.#stagingBytes());
+    this.rows.pack(last, this.#staging);
     this.#commitStaged(index, last);
   }
 
@@ -96,7 +98,7 @@ export class ArrayRows {
     const memory = this.#memory;
     const { layout, rows } = this;
     const folio = memory.alloc(ColumnRows.bytesFor(layout, Math.max(wanted, 2 * rows.capacity)));
-    const grown = new ColumnRows(layout, folio, ColumnRows.capacityOf(layout, folio.size));
+    const grown = new ColumnRows(memory, layout, folio, ColumnRows.capacityOf(layout, folio.size));
     grown.copyFrom(rows, this.length);
     const finishMarks = this.#migration?.grow(grown.capacity, this.length);
     memory.store(ARRAY.rows, memory.numberOf(folio));
@@ -122,10 +124,6 @@ export class ArrayRows {
     return this.isMigrating;
   }
 
-  #stagingBytes(): Uint8Array {
-    return this.#memory.folioOf(this.#words[ARRAY.staging]!).bytes;
-  }
-
   /** The staged row counts from here on, and is copied to its place. */
   #commitStaged(index: number, length: number): void {
     this.#memory.store(ARRAY.staged, 1);
@@ -136,7 +134,7 @@ export class ArrayRows {
   }
 
   #unstage(): void {
-    this.rows.unpack(this.#stagingBytes(), this.#words[ARRAY.stagedIndex]!);
+    this.rows.unpack(this.#staging, this.#words[ARRAY.stagedIndex]!);
     Atomics.store(this.#words, ARRAY.staged, 0);
   }
 }

@@ -1,6 +1,6 @@
 import { KstateError } from "../../error/index.ts";
 import type { Folio } from "../folio.ts";
-import { type CollectionMemory, windowOf } from "./collection-memory.ts";
+import { type CollectionMemory, windowOf, wordOf } from "./collection-memory.ts";
 import { freeRuns, joined } from "./free-runs.ts";
 import {
   BLOCK_HEADER_BYTES,
@@ -310,7 +310,7 @@ export class BlockHeap {
 
 /** The reference of a segment's first unit. */
 export function firstUnit(segment: Folio): number {
-  return (windowOf(segment) << WINDOW_SHIFT) | (segment.bytes.byteOffset / UNIT_BYTES);
+  return (windowOf(segment) << WINDOW_SHIFT) | ((wordOf(segment) * 4) / UNIT_BYTES);
 }
 
 /** Whether a reference is to a unit of a segment. */

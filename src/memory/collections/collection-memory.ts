@@ -3,6 +3,7 @@ import type { Folio } from "../folio.ts";
 import { COLLECTION_OWNER, PAGE_SIZE, WINDOW_BYTES } from "../layout.ts";
 import type { PhysicalMemory } from "../physical-memory.ts";
 import { assertSameKind, isWhole } from "./collection-header.ts";
+import type { ColumnConstructor } from "./column-type.ts";
 import { Journal } from "./journal.ts";
 import {
   COLLECTION_KINDS,
@@ -54,7 +55,7 @@ export class CollectionMemory {
     this.#add(this.header);
     this.#folios.clear();
     if (!this.isNew) for (const folio of parts) this.#add(folio);
-    this.words = this.header.view(Int32Array);
+    this.words = this.viewOf(this.header, Int32Array);
     this.#headerWindow = windowOf(this.header);
     this.#headerWord = wordOf(this.header);
     this.journal = new Journal(this.windows, this.words, HEADER.journal);
@@ -114,6 +115,12 @@ export class CollectionMemory {
     );
   }
 
+  /** A folio of the collection as a typed array, in the same buffer as {@link windows}. */
+  viewOf<T>(folio: Folio, type: ColumnConstructor<T>): T {
+    const { buffer } = this.windowBytes[windowOf(folio)]!;
+    return new type(buffer, wordOf(folio) * 4, folio.size / type.BYTES_PER_ELEMENT);
+  }
+
   /** Frees every folio that is not among those that the header refers to. */
   freeOthers(referred: Iterable<number>): void {
     const wanted = new Set(referred);
@@ -156,12 +163,9 @@ export class CollectionMemory {
         { bytes: folio.size, limit: "64 GiB" },
       );
     }
-    this.windows[window] ??= new Int32Array(
-      folio.bytes.buffer,
-      0,
-      Math.floor(folio.bytes.buffer.byteLength / 4),
-    );
-    this.windowBytes[window] ??= new Uint8Array(folio.bytes.buffer);
+    const buffer = this.#memory.window(window);
+    this.windows[window] ??= new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
+    this.windowBytes[window] ??= new Uint8Array(buffer);
     this.#folios.set(this.numberOf(folio), folio);
   }
 }
@@ -184,8 +188,8 @@ export function windowOf({ address }: Folio): number {
 }
 
 /** Where a folio begins in its window, in words. */
-export function wordOf({ bytes }: Folio): number {
-  return bytes.byteOffset / 4;
+export function wordOf({ address }: Folio): number {
+  return (Number(address) % WINDOW_BYTES) / 4;
 }
 
 function assertUsable(memory: PhysicalMemory, name: string, kind: CollectionKind): void {

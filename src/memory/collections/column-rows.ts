@@ -1,4 +1,5 @@
 import type { Folio } from "../folio.ts";
+import type { CollectionMemory } from "./collection-memory.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
 
 const COLUMN_ALIGNMENT = 8;
@@ -8,15 +9,17 @@ export class ColumnRows {
   readonly layout: RowLayout;
   readonly folio: Folio;
   readonly capacity: number;
+  readonly bytes: Uint8Array;
   readonly view: DataView;
   /** Where each field's column begins in the folio. */
   readonly starts: readonly number[];
 
-  constructor(layout: RowLayout, folio: Folio, capacity: number) {
+  constructor(memory: CollectionMemory, layout: RowLayout, folio: Folio, capacity: number) {
     this.layout = layout;
     this.folio = folio;
     this.capacity = capacity;
-    const { buffer, byteOffset, length } = folio.bytes;
+    this.bytes = memory.viewOf(folio, Uint8Array);
+    const { buffer, byteOffset, length } = this.bytes;
     this.view = new DataView(buffer, byteOffset, length);
     let at = 0;
     this.starts = layout.fields.map(({ cell }) => {
@@ -47,7 +50,7 @@ export class ColumnRows {
   /** Copies a row to a packed one. */
   pack(index: number, row: Uint8Array): void {
     this.#each(index, (field, at) => {
-      const { bytes } = this.folio;
+      const { bytes } = this;
       for (let i = 0; i < field.cell.size; i += 1) row[field.offset + i] = bytes[at + i]!;
     });
   }
@@ -55,7 +58,7 @@ export class ColumnRows {
   /** Copies a packed row to its columns. */
   unpack(row: Uint8Array, index: number): void {
     this.#each(index, (field, at) => {
-      const { bytes } = this.folio;
+      const { bytes } = this;
       for (let i = 0; i < field.cell.size; i += 1) bytes[at + i] = row[field.offset + i]!;
     });
   }
@@ -64,7 +67,7 @@ export class ColumnRows {
   copyFrom(other: ColumnRows, length: number): void {
     for (const [i, { cell }] of this.layout.fields.entries()) {
       const from = other.starts[i]!;
-      this.folio.bytes.set(other.folio.bytes.subarray(from, from + length * cell.size), this.starts[i]!);
+      this.bytes.set(other.bytes.subarray(from, from + length * cell.size), this.starts[i]!);
     }
   }
 

@@ -18,7 +18,7 @@ export type Column<T> = T extends bigint
 
 /** Makes a typed array over memory. */
 export type ColumnConstructor<T> = (new (
-  buffer: ArrayBuffer,
+  buffer: ArrayBufferLike,
   offset: number,
   length: number,
 ) => T) & { readonly BYTES_PER_ELEMENT: number; readonly name: string };

@@ -137,7 +137,7 @@ export class FolioArray<State> {
   column<Name extends keyof State & string>(name: Name): Column<State[Name]>;
   column<T>(
     name: keyof State & string,
-    type: new (buffer: ArrayBuffer, offset: number, length: number) => T,
+    type: new (buffer: ArrayBufferLike, offset: number, length: number) => T,
   ): T;
   column(name: string, type?: unknown): unknown {
     const { rows } = this.#opened;
@@ -154,9 +154,9 @@ export class FolioArray<State> {
       cell.kind.kind === "array" ? cell.kind.element.kind : cell.kind.kind,
     );
     if (type !== undefined && found !== type) this.#refuse(name, `its type is ${found.name}`);
-    const { folio, starts } = rows.rows;
+    const { bytes, starts } = rows.rows;
     const length = (rows.length * cell.size) / found.BYTES_PER_ELEMENT;
-    return new found(folio.bytes.buffer, folio.bytes.byteOffset + starts[index]!, length);
+    return new found(bytes.buffer, bytes.byteOffset + starts[index]!, length);
   }
 
   /** Copies of all rows, in order. */

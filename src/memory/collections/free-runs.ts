@@ -1,5 +1,5 @@
 import type { Folio } from "../folio.ts";
-import { windowOf } from "./collection-memory.ts";
+import { windowOf, wordOf } from "./collection-memory.ts";
 import { UNIT_BYTES, WINDOW_SHIFT } from "./layout.ts";
 
 /** Units that belong together: the first one's reference, unsigned, and how many. */
@@ -49,5 +49,5 @@ export function freeRuns(
 }
 
 function startOf(segment: Folio): number {
-  return windowOf(segment) * 2 ** WINDOW_SHIFT + segment.bytes.byteOffset / UNIT_BYTES;
+  return windowOf(segment) * 2 ** WINDOW_SHIFT + (wordOf(segment) * 4) / UNIT_BYTES;
 }

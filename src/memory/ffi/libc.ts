@@ -51,6 +51,7 @@ const prototypes = {
   fallocate: "int fallocate(int fd, int mode, int64_t offset, int64_t length)",
   fcntl: "int fcntl(int fd, int command, int argument)",
   close: "int close(int fd)",
+  memchr: "void *memchr(const void *bytes, int value, size_t length)",
   mprotect: "int mprotect(void *address, size_t length, int protection)",
   msync: "int msync(void *address, size_t length, int flags)",
   syscall:
@@ -145,12 +146,6 @@ export function punchHole(fd: number, offset: number, lengthBytes: number): void
   call("fallocate", fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, lengthBytes);
 }
 
-/** A mapped range of memory: where it is, and its bytes. */
-export interface MappedRange {
-  readonly address: bigint;
-  readonly buffer: ArrayBuffer;
-}
-
 /**
  * How a file is shared: `synchronous` is for files on DAX, where a page of the file is there for good before the first
  * store to it (`EOPNOTSUPP` elsewhere).
@@ -158,17 +153,53 @@ export interface MappedRange {
 export type Sharing = "shared" | "synchronous";
 const sharingFlags = { shared: MAP_SHARED, synchronous: MAP_SHARED_VALIDATE | MAP_SYNC } as const;
 
-/** Maps a range of a file, shared. Never unmapped: views of it may outlive anything. At most 4 GiB. */
+/** Maps a range of a file, shared, and returns its address. Never unmapped: views of it may outlive anything. */
 export function mapFile(
   fd: number,
   offset: number,
   lengthBytes: number,
   writable: boolean,
   sharing: Sharing = "shared",
-): MappedRange {
-  const protection = writable ? PROT_READ_WRITE : PROT_READ;
-  const address = map(null, lengthBytes, protection, sharingFlags[sharing], fd, offset);
-  return { address, buffer: native().view(address, lengthBytes) };
+): bigint {
+  return map(null, lengthBytes, writable ? PROT_READ_WRITE : PROT_READ, sharingFlags[sharing], fd, offset);
+}
+
+/** The largest buffer that every Node can make: Node 20 aborts above it. */
+const MAX_VIEW_BYTES = 2 ** 32;
+
+/** A buffer over mapped memory, of at most 4 GiB, which V8 counts as if the program had allocated it. */
+export function viewMemory(address: bigint, lengthBytes: number): ArrayBuffer {
+  if (lengthBytes > MAX_VIEW_BYTES) throw new RangeError("Node 20 aborts on a view above 4 GiB");
+  return native().view(address, lengthBytes);
+}
+
+const WASM_PAGE_BYTES = 65_536;
+/** What is used of it; its types are the browser's. */
+declare const WebAssembly: {
+  readonly Memory: new (size: {
+    readonly initial: number;
+    readonly maximum: number;
+    readonly shared: true;
+  }) => { readonly buffer: SharedArrayBuffer };
+};
+
+/**
+ * A shared buffer of at most 4 GiB, and its address, where nothing has been stored: to be mapped over with
+ * {@link remapShared}. V8 doesn't count what is shared, so a large one triggers no garbage collection. It reserves
+ * addresses and no memory. Undefined where there is no WebAssembly, or no addresses for it.
+ */
+export function reserveShared(
+  lengthBytes: number,
+): { readonly address: bigint; readonly buffer: SharedArrayBuffer } | undefined {
+  const pages = Math.ceil(lengthBytes / WASM_PAGE_BYTES);
+  try {
+    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const first = new Uint8Array(buffer, 0, 1).fill(1);
+    const address = calls().memchr(first, 1, 1) as bigint; // finds it there, and so says where it is
+    return { address, buffer };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Whether a file is mapped straight from its medium (`STATX_ATTR_DAX`, Linux 5.8). */
@@ -189,15 +220,16 @@ export function remapPrivate(address: bigint, lengthBytes: number, fd: number, o
   map(address, lengthBytes, PROT_READ_WRITE, MAP_PRIVATE | MAP_FIXED, fd, offset);
 }
 
-/** Undoes {@link remapPrivate}. */
+/** Puts the shared file there, in the place of whatever was: undoes {@link remapPrivate}. */
 export function remapShared(
   address: bigint,
   lengthBytes: number,
   fd: number,
   offset: number,
-  sharing: Sharing = "shared",
+  { sharing = "shared", writable = true }: { readonly sharing?: Sharing; readonly writable?: boolean } = {},
 ): void {
-  map(address, lengthBytes, PROT_READ_WRITE, sharingFlags[sharing] | MAP_FIXED, fd, offset);
+  const protection = writable ? PROT_READ_WRITE : PROT_READ;
+  map(address, lengthBytes, protection, sharingFlags[sharing] | MAP_FIXED, fd, offset);
 }
 
 function map(
@@ -208,7 +240,6 @@ function map(
   fd: number,
   offset: number,
 ): bigint {
-  if (lengthBytes > 2 ** 32) throw new RangeError("Node 20 aborts on a view above 4 GiB");
   const address = calls().mmap(at, lengthBytes, protection, flags, fd, offset) as bigint;
   if (address === MAP_FAILED) throw systemCallError("mmap");
   return address;
