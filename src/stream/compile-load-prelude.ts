@@ -16,7 +16,7 @@ const shortCases = Array.from({ length: shortest }, (_, i) => {
 
 export const loadPrelude = `
 const {isUtf8,textAt,charAt,bytesAt,typedAt,blobAt,endSlab,baseOf,zeroOf,otherVersion,isPlainField,places}=k0;
-const fromCharCode=String.fromCharCode;
+const fromCharCode=String.fromCharCode,noKeys=new Map();
 let customAt,customs;
 let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,total=0,expected=0,kinds=[],objects=[],waiting=[];
 const reset=[],texts=new Array(1024).fill("");
