@@ -40,7 +40,7 @@ export class ListsFill {
       string,
       string,
     ];
-    const make = `const ${list}=newList(${n});for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(y, "")}${next}${list}[${i}]=${y};}${x}=${list};`;
+    const make = `const ${list}=${newList(n)};for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(y, "")}${next}${list}[${i}]=${y};}${x}=${list};`;
     if (existing === "") return make;
     const marked =
       next === "" ? "" : this.#markedElements(element, { n, list, i, p: next.split("+=")[0]! }, around);
@@ -175,7 +175,7 @@ export class ListsFill {
     // for each key, which makes the engine keep its hash while the key is still in the cache, takes two thirds again.
     const hash = key.kind === "string" ? `if(noKeys.has(${k}))throw 0;` : "";
     const plain = (n: string) =>
-      `const ${before}k=newList(${n}),${before}v=newList(${n});for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${readKey}${hash}${before}k[${i}]=${k};${this.#anyElement(value, y, "", around)}${before}v[${i}]=${y};}
+      `const ${before}k=${newList(n)},${before}v=${newList(n)};for(let ${i}=0;${i}<${n};${i}++){let ${k},${y};${readKey}${hash}${before}k[${i}]=${k};${this.#anyElement(value, y, "", around)}${before}v[${i}]=${y};}
 for(let ${i}=0;${i}<${n};${i}++)${map}.set(${before}k[${i}],${before}v[${i}]);`;
     return this.counted(value, (_, n) => {
       if (existing === "") return `const ${map}=new Map();${plain(n)}${x}=${map};`;
@@ -185,4 +185,9 @@ for(let ${i}=0;${i}<${n};${i}++)${map}.set(${before}k[${i}],${before}v[${i}]);`;
       return `let ${map}=${existing};if(!(${map} instanceof Map))${map}=new Map();${reusing}${x}=${map};`;
     });
   }
+}
+
+/** Where it stands, so that the engine knows each list by itself; an empty `new Array` takes room for four. */
+function newList(n: string): string {
+  return `${n}===0||${n}>0x1ffffff?[]:new Array(${n})`;
 }

@@ -34,6 +34,7 @@ export class FillGenerator implements FillParts {
   readonly #objects = new ObjectsFill(this);
   #skip: Skip | undefined;
   #root: Description | undefined;
+  #fieldOfTexts = 0;
 
   constructor(text: UnitText, versionOf: VersionOf) {
     this.text = text;
@@ -166,9 +167,9 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
     }
     switch (kind.kind) {
       case "string":
-        return `${x}=text();`;
+        return `${x}=text(${this.#fieldOfTexts++ & 255});`;
       case "json":
-        return `${x}=JSON.parse(text());`;
+        return `${x}=JSON.parse(uniqueText());`;
       case "blob":
         return `${x}=blob(${old});`;
       case "typedArray":

@@ -19,8 +19,8 @@ const {isUtf8,textAt,charAt,bytesAt,typedAt,blobAt,endSlab,baseOf,zeroOf,otherVe
 const fromCharCode=String.fromCharCode,noKeys=new Map();
 let customAt,customs;
 let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,total=0,expected=0,kinds=[],objects=[],waiting=[];
-const reset=[],texts=new Array(1024).fill("");
-function begin(){isDraining=false;drained=total=0;if(A!==undefined&&expected>0&&expected<0x1ffffff){objects=new Array(expected);waiting=new Array(expected);}for(const call of reset)call();}
+const reset=[],texts=new Array(1024).fill(""),misses=new Int32Array(256);
+function begin(){isDraining=false;drained=total=0;if(A!==undefined&&expected>0&&expected<0x1ffffff){objects=new Array(expected);waiting=new Array(expected);}misses.fill(0);for(const call of reset)call();}
 function end(){endSlab();customAt=customs=B=V=A=meetOne=distinct=undefined;expected=kinds.length;if(kinds.length>0)kinds=[];if(objects.length>0){objects=[];waiting=[];}}
 function other(description,version){throw otherVersion(description,version);}
 function entryEnd(p,e){const size=V.getInt32(p+16,true);if(size<0||size>e-p-${entryHeaderSize})throw 0;return p+${entryHeaderSize}+size;}
@@ -34,7 +34,6 @@ function checkSafe(v,p){const high=v.getInt32(p+4,true);if(high>2097151||high<-2
 function checkDate(v,p){checkSafe(v,p);const ms=v.getInt32(p+4,true)*4294967296+v.getUint32(p,true);if(ms>8.64e15||ms<-8.64e15)throw 0;}
 function checkChar(b,p,size){let n=0;while(n<size&&b[p+n]!==0)n++;for(let i=n;i<size;i++)if(b[p+i]!==0)throw 0;if(!isAscii(p,p+n)&&!isUtf8(b,p,p+n))throw 0;}
 function checkZeros(b,p,size){for(let i=p;i<p+size;i++)if(b[i]!==0)throw 0;}
-function newList(n){return n>0x1ffffff?[]:new Array(n);}
 /** A custom field's value is made in the first pass, and kept by its place until the second. */
 function custom(p,e,kind,isSkipped){
   if(customAt===undefined)return customs.get(p).end;
@@ -55,13 +54,15 @@ function claim(x){return A.claim(x);}
 function later(load,description,o,x){A.due.push({hook:"load",description,call:()=>load(o,x)});}
 function loaded(postLoad,description,o,version){A.due.push({hook:"postLoad",description,call:()=>postLoad(o,version,{carried:0})});}
 function short(b,s,n){switch(n){${shortCases}}}
-function text(){
+/** Where strings of a field hardly ever repeat, they are not looked for any more in this load. */
+function text(field){
   const n=V.getUint32(P,true),s=P+4,e=s+n,b=B;P=e;
   if(n>${shortest})return textAt(b,s,e);
   if(n===0)return "";
-  if(n<=16){
+  if(n<=16&&misses[field]<64){
     const h=b[s]*31+b[e-1]*17+b[s+(n>>1)]*7+n&1023,known=texts[h];
-    if(known.length===n){let i=0;while(i<n&&known.charCodeAt(i)===b[s+i])i++;if(i===n)return known;}
+    if(known.length===n){let i=0;while(i<n&&known.charCodeAt(i)===b[s+i])i++;if(i===n){misses[field]-=4;return known;}}
+    misses[field]++;
     if(isAscii(s,e))return texts[h]=short(b,s,n);
   }else if(isAscii(s,e))return short(b,s,n);
   return textAt(b,s,e);
