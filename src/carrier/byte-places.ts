@@ -1,15 +1,41 @@
-import { readSync, writeSync } from "node:fs";
+import { readSync } from "node:fs";
 import { type BackEnd, POLL, poll } from "../memory/index.ts";
+import type { StoreProgress } from "./carrier.ts";
+import { PIECE_BYTES } from "./format.ts";
+import type { Image } from "./image.ts";
 import type { ByteSource } from "./image-reader.ts";
+import type { Steps } from "./steps.ts";
 
 /** The largest range that is mapped at once, bytes. */
 const WINDOW_BYTES = 4 * 1024 ** 3;
 
-/** Writes the bytes of an image where a descriptor points to. */
-export function writeAll(descriptor: number, image: Iterable<Uint8Array>): void {
-  for (const bytes of image) {
-    for (let at = 0; at < bytes.length; ) at += writeSync(descriptor, bytes, at);
+/** The most buffers that are written at once: a system takes 1024. */
+const MAX_BUFFERS = 512;
+
+/** Writes an image where a descriptor points to, and waits until it is there. */
+export function* writeImage(descriptor: number, image: Image, progress?: StoreProgress): Steps<void> {
+  let doneBytes = 0;
+  for (const { buffers, lengthBytes } of batchesOf(image)) {
+    yield { kind: "write", descriptor, buffers };
+    doneBytes += lengthBytes;
+    progress?.(doneBytes, image.record.sizeBytes);
   }
+  yield { kind: "sync", descriptor };
+}
+
+/** The bytes of an image in amounts that are worth a step: a piece, or many small ones. */
+function* batchesOf(image: Image): Generator<{ buffers: Uint8Array[]; lengthBytes: number }> {
+  let buffers: Uint8Array[] = [];
+  let lengthBytes = 0;
+  for (const bytes of image.bytes()) {
+    buffers.push(bytes);
+    lengthBytes += bytes.length;
+    if (lengthBytes < PIECE_BYTES && buffers.length < MAX_BUFFERS) continue;
+    yield { buffers, lengthBytes };
+    buffers = [];
+    lengthBytes = 0;
+  }
+  if (buffers.length > 0) yield { buffers, lengthBytes };
 }
 
 /**
@@ -44,15 +70,23 @@ function readSome(descriptor: number, into: Uint8Array, at: number): number {
   }
 }
 
-/** Copies an image into mapped memory. */
-export function copyInto(backEnd: BackEnd, image: Iterable<Uint8Array>): void {
+/** Copies an image into mapped memory, which it allocates. */
+export function* copyImage(backEnd: BackEnd, image: Image, progress?: StoreProgress): Steps<void> {
   const windows = windowsOf(backEnd, "write");
+  for (let at = 0; at < backEnd.capacity; at += PIECE_BYTES) {
+    backEnd.allocate(at, Math.min(PIECE_BYTES, backEnd.capacity - at));
+    yield { kind: "turn" };
+  }
   let at = 0;
-  for (const bytes of image) {
-    eachPart(at, bytes.length, (window, offset, start, end) =>
-      windows[window]!.set(bytes.subarray(start, end), offset),
-    );
-    at += bytes.length;
+  for (const { buffers } of batchesOf(image)) {
+    for (const bytes of buffers) {
+      eachPart(at, bytes.length, (window, offset, start, end) =>
+        windows[window]!.set(bytes.subarray(start, end), offset),
+      );
+      at += bytes.length;
+    }
+    yield { kind: "turn" };
+    progress?.(at, image.record.sizeBytes);
   }
 }
 

@@ -14,10 +14,24 @@ import type { ImageFacts } from "./image.ts";
 export interface Carrier {
   /** As it is written on the command line: `file:/var/lib/chat.kstate`. */
   readonly name: string;
-  /** Keeps a memory that is CLEAN. Returns when it would outlast what the carrier is for. */
-  store(memory: PhysicalMemory, facts: ImageFacts): Promise<Stored>;
+  /**
+   * Keeps a memory that is CLEAN and that nobody writes to. Resolves when it would outlast what the carrier is for. In
+   * steps that take a moment each, so that this process goes on with other things; rejects with the reason of `signal`
+   * when that aborts.
+   */
+  store(memory: PhysicalMemory, facts: ImageFacts, options?: StoreOptions): Promise<Stored>;
+  /** The same in one turn of the event loop: for a program that keeps its own memory, which it must not change. */
+  storeNow(memory: PhysicalMemory, facts: ImageFacts): Stored;
   /** What waits there; undefined when nothing does. `STALE` when it has been resumed before, unless that is `staleOk`. */
   find(options?: FindOptions): Waiting | undefined;
+}
+
+/** Told how much of an image has been kept, bytes. */
+export type StoreProgress = (doneBytes: number, totalBytes: number) => void;
+
+export interface StoreOptions {
+  readonly progress?: StoreProgress;
+  readonly signal?: AbortSignal;
 }
 
 export interface FindOptions {

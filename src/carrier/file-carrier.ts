@@ -1,23 +1,14 @@
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { isKstateError, KstateError } from "../error/index.ts";
 import { createMemfd, type DaxOptions, openDax, type PhysicalMemory } from "../memory/index.ts";
-import { descriptorSource, writeAll } from "./byte-places.ts";
-import type { Carrier, FindOptions, Stored, Waiting } from "./carrier.ts";
+import { descriptorSource, writeImage } from "./byte-places.ts";
+import type { Carrier, FindOptions, Stored, StoreOptions, StoreProgress, Waiting } from "./carrier.ts";
 import type { ImageRecord } from "./format.ts";
 import { Image, type ImageFacts } from "./image.ts";
 import { ImageReader } from "./image-reader.ts";
-import { partedSource, partPaths, writeParts } from "./parts.ts";
+import { partedSource, partNames, removeParts, writeParts } from "./parts.ts";
+import { inOneTurn, inTurns, type Steps } from "./steps.ts";
 
 export interface FileOptions {
   /** Cuts the image into parts of so many bytes, each with its own digest, so that a copy can be resumed. Whole unless given. */
@@ -26,12 +17,11 @@ export interface FileOptions {
 
 /** An ordinary file, with a digest: it can be copied, also to another host. */
 export function fileCarrier(path: string, { partBytes }: FileOptions = {}): Carrier {
-  return new FileCarrier(`file:${path}`, path, "sha256", (temporary, image) => {
-    if (partBytes !== undefined) return writeParts(path, temporary, image, partBytes);
+  return new FileCarrier(`file:${path}`, path, "sha256", function* (temporary, image, progress) {
+    if (partBytes !== undefined) return yield* writeParts(path, temporary, image, partBytes, progress);
     const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     try {
-      writeAll(descriptor, image.bytes());
-      fsyncSync(descriptor);
+      yield* writeImage(descriptor, image, progress);
     } finally {
       closeSync(descriptor);
     }
@@ -40,12 +30,11 @@ export function fileCarrier(path: string, { partBytes }: FileOptions = {}): Carr
 
 /** A file on DAX: what is stored there is in the persistent memory itself, and outlasts a kexec without any sync. */
 export function daxCarrier(path: string, options: DaxOptions = {}): Carrier {
-  return new FileCarrier(`dax:${path}`, path, "none", (temporary, image) => {
+  return new FileCarrier(`dax:${path}`, path, "none", function* (temporary, image, progress) {
     const backEnd = openDax(temporary, image.record.sizeBytes, options);
     try {
       // Written rather than mapped: a full medium is an error then, and not every file system on DAX has fallocate.
-      writeAll(backEnd.descriptor, image.bytes());
-      fsyncSync(backEnd.descriptor);
+      yield* writeImage(backEnd.descriptor, image, progress);
     } finally {
       backEnd.close();
     }
@@ -53,7 +42,7 @@ export function daxCarrier(path: string, options: DaxOptions = {}): Carrier {
 }
 
 /** Writes an image to a path that is not there, so that it outlasts a power failure. */
-type Write = (path: string, image: Image) => void;
+type Write = (path: string, image: Image, progress?: StoreProgress) => Steps<void>;
 
 /**
  * Keeps an image under a path. It is written to a temporary name, synced and renamed, so that there is always the image
@@ -72,21 +61,24 @@ class FileCarrier implements Carrier {
     this.#write = write;
   }
 
-  async store(memory: PhysicalMemory, facts: ImageFacts): Promise<Stored> {
-    return this.storeNow(memory, facts);
+  store(memory: PhysicalMemory, facts: ImageFacts, options: StoreOptions = {}): Promise<Stored> {
+    return inTurns(this.#storing(memory, facts, options.progress), options.signal);
   }
 
   storeNow(memory: PhysicalMemory, facts: ImageFacts): Stored {
+    return inOneTurn(this.#storing(memory, facts));
+  }
+
+  *#storing(memory: PhysicalMemory, facts: ImageFacts, progress?: StoreProgress): Steps<Stored> {
     const temporary = `${this.#path}.new`;
     try {
-      const image = new Image(memory, facts, this.#digest);
+      const image = yield* Image.take(memory, facts, this.#digest);
       makeDirectory(dirname(this.#path));
       rmSync(temporary, { force: true }); // of a store that was killed
-      const before = existsSync(this.#path) ? partPaths(this.#path) : [];
-      this.#write(temporary, image);
+      yield* this.#write(temporary, image, progress);
       renameSync(temporary, this.#path);
-      for (const part of before) rmSync(part, { force: true });
-      syncDirectory(this.#path);
+      this.#removeLeftParts();
+      yield* syncDirectory(this.#path);
       return { name: this.name, record: image.record, isHeld: false, discard: () => this.#discard() };
     } catch (error) {
       rmSync(temporary, { force: true });
@@ -95,7 +87,14 @@ class FileCarrier implements Carrier {
   }
 
   #discard(): void {
-    for (const path of [...partPaths(this.#path), this.#path]) rmSync(path, { force: true });
+    rmSync(this.#path, { force: true });
+    this.#removeLeftParts();
+  }
+
+  /** Of the state before, and of a store that was killed. */
+  #removeLeftParts(): void {
+    const used = [...partNames(this.#path), ...partNames(this.#resumedPath)];
+    removeParts(this.#path, (name) => used.includes(name));
   }
 
   find({ staleOk = false }: FindOptions = {}): Waiting | undefined {
@@ -111,7 +110,7 @@ class FileCarrier implements Carrier {
       finish: () => {
         if (path !== this.#path) return;
         renameSync(path, this.#resumedPath);
-        syncDirectory(path);
+        inOneTurn(syncDirectory(path));
       },
     };
   }
@@ -153,7 +152,7 @@ class FileCarrier implements Carrier {
   }
 
   #failed(cause: unknown): unknown {
-    if (isKstateError(cause, "DAX_UNSUPPORTED")) return cause;
+    if (isKstateError(cause, "DAX_UNSUPPORTED") || isKstateError(cause, "UPDATE_CANCELLED")) return cause;
     const problem = cause instanceof Error ? cause.message : String(cause);
     return new KstateError(
       "CARRIER_FAILED",
@@ -175,10 +174,10 @@ function makeDirectory(path: string): void {
 }
 
 /** Makes a rename outlast a power failure. */
-function syncDirectory(path: string): void {
+function* syncDirectory(path: string): Steps<void> {
   const descriptor = openSync(dirname(path), "r");
   try {
-    fsyncSync(descriptor);
+    yield { kind: "sync", descriptor };
   } finally {
     closeSync(descriptor);
   }

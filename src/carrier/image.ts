@@ -14,6 +14,7 @@ import {
   PIECE_BYTES,
   PIECE_HEAD_BYTES,
 } from "./format.ts";
+import type { Steps } from "./steps.ts";
 
 /** A run of pages that are not all zeros. */
 interface Run {
@@ -27,16 +28,31 @@ export interface ImageFacts {
   readonly generation: number;
 }
 
-/** The image of a memory that is CLEAN and that nobody writes to while it is taken. */
+/** The image of a memory that is CLEAN and that nobody writes to while it is taken and read. */
 export class Image {
   readonly record: ImageRecord;
   readonly #memory: PhysicalMemory;
   readonly #runs: readonly Run[];
 
-  constructor(memory: PhysicalMemory, facts: ImageFacts, digest: ImageRecord["digest"]) {
+  /** Looks at every page, which takes a while where there are many. */
+  static *take(memory: PhysicalMemory, facts: ImageFacts, digest: ImageRecord["digest"]): Steps<Image> {
+    const runs: Run[] = [];
+    for (const piece of piecesOf(memory)) {
+      runs.push(...withoutZeros(piece.address, memory.bytesAt(piece.address, piece.lengthBytes)));
+      yield { kind: "turn" };
+    }
+    return new Image(memory, facts, digest, runs);
+  }
+
+  private constructor(
+    memory: PhysicalMemory,
+    facts: ImageFacts,
+    digest: ImageRecord["digest"],
+    runs: readonly Run[],
+  ) {
     this.#memory = memory;
-    this.#runs = [...usedRuns(memory)];
-    const dataBytes = this.#runs.reduce((sum, { lengthBytes }) => sum + PIECE_HEAD_BYTES + lengthBytes, 0);
+    this.#runs = runs;
+    const dataBytes = runs.reduce((sum, { lengthBytes }) => sum + PIECE_HEAD_BYTES + lengthBytes, 0);
     const record = {
       id: randomUUID(),
       ...facts,
@@ -74,14 +90,14 @@ export class Image {
 
 const ZEROS = Buffer.alloc(PAGE_SIZE);
 
-/** Everything that is preserved, without its pages of zeros, in pieces. */
-function* usedRuns(memory: PhysicalMemory): Generator<Run> {
+/** Everything that is preserved, in pieces that cross no multiple of {@link PIECE_BYTES}. */
+function* piecesOf(memory: PhysicalMemory): Generator<Run> {
   for (const range of memory.preservedRanges()) {
     const end = range.address + range.lengthBytes;
     for (let address = range.address; address < end; ) {
-      const length = Math.min(PIECE_BYTES - (address % PIECE_BYTES), end - address);
-      yield* withoutZeros(address, memory.bytesAt(address, length));
-      address += length;
+      const lengthBytes = Math.min(PIECE_BYTES - (address % PIECE_BYTES), end - address);
+      yield { address, lengthBytes };
+      address += lengthBytes;
     }
   }
 }

@@ -1,10 +1,11 @@
 import { KstateError } from "../error/index.ts";
 import { type BackEnd, createMemfd, openDescriptor, type PhysicalMemory } from "../memory/index.ts";
-import { copyInto, mappedSource } from "./byte-places.ts";
-import type { Carrier, Stored, Waiting } from "./carrier.ts";
+import { copyImage, mappedSource } from "./byte-places.ts";
+import type { Carrier, Stored, StoreOptions, StoreProgress, Waiting } from "./carrier.ts";
 import { Image, type ImageFacts } from "./image.ts";
 import { ImageReader } from "./image-reader.ts";
 import { type LuoSystem, luoSystem } from "./luo-system.ts";
+import { inOneTurn, inTurns, type Steps } from "./steps.ts";
 
 /** The one thing in a session. */
 const TOKEN = 0x474d494b;
@@ -34,12 +35,19 @@ class LuoCarrier implements Carrier {
     this.#system = system;
   }
 
-  async store(memory: PhysicalMemory, facts: ImageFacts): Promise<Stored> {
-    const image = new Image(memory, facts, "none");
+  store(memory: PhysicalMemory, facts: ImageFacts, options: StoreOptions = {}): Promise<Stored> {
+    return inTurns(this.#storing(memory, facts, options.progress), options.signal);
+  }
+
+  storeNow(memory: PhysicalMemory, facts: ImageFacts): Stored {
+    return inOneTurn(this.#storing(memory, facts));
+  }
+
+  *#storing(memory: PhysicalMemory, facts: ImageFacts, progress?: StoreProgress): Steps<Stored> {
+    const image = yield* Image.take(memory, facts, "none");
     const backEnd = createMemfd(Math.ceil(image.record.sizeBytes / 4096) * 4096);
     try {
-      backEnd.allocate(0, backEnd.capacity);
-      copyInto(backEnd, image.bytes());
+      yield* copyImage(backEnd, image, progress);
       const session = this.#attempt("keep the state in", () => this.#preserve(backEnd.descriptor));
       return {
         name: this.name,

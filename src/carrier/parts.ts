@@ -1,9 +1,20 @@
-import { createHash, type Hash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, readFileSync, readSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { KstateError } from "../error/index.ts";
+import type { StoreProgress } from "./carrier.ts";
 import type { Image } from "./image.ts";
 import type { ByteSource } from "./image-reader.ts";
+import type { Steps } from "./steps.ts";
 
 /**
  * An image in parts, for copies that may be interrupted: the file itself is a list of its parts, which lie beside it,
@@ -16,44 +27,92 @@ interface PartList {
 }
 
 const MAX_LIST_BYTES = 16 * 1024 * 1024;
+/** Of an image's id, in the names of its parts: `chat.kstate.0f3a9c21.0001`. */
+const ID_CHARACTERS = 8;
+const PART_ENDING = /^\.[0-9a-f]{8}\.\d{4,}$/;
 
 /** Writes the parts beside `path` and their list to `temporary`. Parts of another image have other names. */
-export function writeParts(path: string, temporary: string, image: Image, partBytes: number): void {
+export function* writeParts(
+  path: string,
+  temporary: string,
+  image: Image,
+  partBytes: number,
+  progress?: StoreProgress,
+): Steps<void> {
   const parts: PartList["parts"][number][] = [];
-  let open: { descriptor: number; hash: Hash; name: string; bytes: number } | undefined;
-  const close = (): void => {
-    if (open === undefined) return;
-    const { descriptor, hash, name, bytes } = open;
-    open = undefined;
-    try {
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    parts.push({ name, bytes, sha256: hash.digest("hex") });
-  };
+  const prefix = `${basename(path)}.${image.record.id.slice(0, ID_CHARACTERS)}.`;
+  const left = leftBytes(image, progress);
   try {
-    for (const bytes of image.bytes()) {
-      for (let at = 0; at < bytes.length; ) {
-        if (open === undefined) {
-          const number = String(parts.length + 1).padStart(4, "0");
-          const name = `${basename(path)}.${image.record.id.slice(0, 8)}.${number}`;
-          const descriptor = openSync(join(dirname(path), name), "w", 0o600);
-          open = { descriptor, hash: createHash("sha256"), name, bytes: 0 };
-        }
-        const piece = bytes.subarray(at, at + partBytes - open.bytes);
-        writeFileSync(open.descriptor, piece);
-        open.hash.update(piece);
-        open.bytes += piece.length;
-        at += piece.length;
-        if (open.bytes === partBytes) close();
-      }
+    for (let number = 1; !left.isEmpty(); number += 1) {
+      const name = prefix + String(number).padStart(4, "0");
+      parts.push(yield* writePart(dirname(path), name, left, partBytes));
     }
-  } finally {
-    close();
+    const list: PartList = { kstate: "parts", version: 1, parts };
+    writeFileSync(temporary, `${JSON.stringify(list, null, 2)}\n`, { mode: 0o600, flush: true });
+  } catch (error) {
+    removeParts(path, (name) => !name.startsWith(prefix));
+    throw error;
   }
-  const list: PartList = { kstate: "parts", version: 1, parts };
-  writeFileSync(temporary, `${JSON.stringify(list, null, 2)}\n`, { mode: 0o600, flush: true });
+}
+
+function* writePart(
+  directory: string,
+  name: string,
+  left: LeftBytes,
+  partBytes: number,
+): Steps<PartList["parts"][number]> {
+  const descriptor = openSync(join(directory, name), "w", 0o600);
+  try {
+    const hash = createHash("sha256");
+    let bytes = 0;
+    while (bytes < partBytes && !left.isEmpty()) {
+      const piece = left.take(partBytes - bytes);
+      hash.update(piece);
+      bytes += piece.length;
+      yield { kind: "write", descriptor, buffers: [piece] };
+    }
+    yield { kind: "sync", descriptor };
+    return { name, bytes, sha256: hash.digest("hex") };
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The bytes of an image that have not been written. */
+interface LeftBytes {
+  isEmpty(): boolean;
+  /** At least one and at most so many of them; only when there are any. */
+  take(mostBytes: number): Uint8Array;
+}
+
+function leftBytes(image: Image, progress: StoreProgress | undefined): LeftBytes {
+  const all = image.bytes();
+  let next = all.next();
+  let at = 0;
+  let doneBytes = 0;
+  return {
+    isEmpty: () => next.done === true,
+    take: (mostBytes) => {
+      const piece = (next.value as Uint8Array).subarray(at, at + mostBytes);
+      at += piece.length;
+      doneBytes += piece.length;
+      if (at === (next.value as Uint8Array).length) {
+        next = all.next();
+        at = 0;
+      }
+      progress?.(doneBytes, image.record.sizeBytes);
+      return piece;
+    },
+  };
+}
+
+/** Removes the parts of images of a path, whoever left them, but those that are to stay. */
+export function removeParts(path: string, stays: (name: string) => boolean): void {
+  const isPart = (name: string): boolean =>
+    name.startsWith(`${basename(path)}.`) && PART_ENDING.test(name.slice(basename(path).length));
+  for (const name of readdirSync(dirname(path))) {
+    if (isPart(name) && !stays(name)) rmSync(join(dirname(path), name), { force: true });
+  }
 }
 
 /** Reads an image from its parts; undefined when the file is not a list of parts. */
@@ -98,10 +157,10 @@ export function partedSource(
   return { bytes: { name, read }, close };
 }
 
-/** The files of an image besides the one with its name. */
-export function partPaths(path: string): string[] {
+/** The names of the parts of the image at a path; none when it is whole, damaged or not there. */
+export function partNames(path: string): readonly string[] {
   try {
-    return (readList(path, path)?.parts ?? []).map((part) => join(dirname(path), part.name));
+    return readList(path, path)?.parts.map(({ name }) => name) ?? [];
   } catch {
     return [];
   }

@@ -1,6 +1,7 @@
 import { closeDescriptor, duplicate, openDescriptor, PhysicalMemory } from "../memory/index.ts";
-import type { Carrier, Stored, Waiting } from "./carrier.ts";
+import type { Carrier, Stored, StoreOptions, Waiting } from "./carrier.ts";
 import { bootId, Image, type ImageFacts } from "./image.ts";
+import { inOneTurn, inTurns, type Steps } from "./steps.ts";
 
 /**
  * The memory itself, by its descriptor: nothing is copied. It is there as long as some process holds the descriptor: a
@@ -18,8 +19,16 @@ class ProcessCarrier implements Carrier {
     this.#descriptor = descriptor;
   }
 
-  async store(memory: PhysicalMemory, facts: ImageFacts): Promise<Stored> {
-    const { record } = new Image(memory, facts, "none");
+  store(memory: PhysicalMemory, facts: ImageFacts, { signal }: StoreOptions = {}): Promise<Stored> {
+    return inTurns(this.#storing(memory, facts), signal);
+  }
+
+  storeNow(memory: PhysicalMemory, facts: ImageFacts): Stored {
+    return inOneTurn(this.#storing(memory, facts));
+  }
+
+  *#storing(memory: PhysicalMemory, facts: ImageFacts): Steps<Stored> {
+    const { record } = yield* Image.take(memory, facts, "none");
     const descriptor = duplicate(memory.descriptor);
     this.#close();
     this.#descriptor = descriptor;

@@ -31,7 +31,7 @@ import {
 } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { descriptorSource, Image, ImageReader } from "../carrier/index.ts";
+import { descriptorSource, Image, ImageReader, inOneTurn } from "../carrier/index.ts";
 import { KstateError } from "../error/index.ts";
 import type { BackEnd, PhysicalMemory } from "../memory/index.ts";
 import { holdLock, lockHolder } from "./file-lock.ts";
@@ -167,7 +167,7 @@ export class StateDirectory {
   /** Every piece has its checksum; a digest of all would take longer than everything else. */
   #image(memory: PhysicalMemory): Iterable<Uint8Array> {
     const { generation } = memory.superblock();
-    return new Image(memory, { service: this.#name, generation }, "none").bytes();
+    return inOneTurn(Image.take(memory, { service: this.#name, generation }, "none")).bytes();
   }
 
   /** A rename lasts over a power failure once the directory has been synced; Windows does not open directories. */

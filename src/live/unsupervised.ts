@@ -87,7 +87,7 @@ export class Unsupervised {
     this.#checkpoints!.held = true;
     try {
       leaveClean(this.#parts, this.memory, { versionIds: {}, generation });
-      const stored = await carrier.store(this.memory, { service, generation });
+      const stored = carrier.storeNow(this.memory, { service, generation });
       this.#phase = "ended";
       this.#checkpoints!.end();
       this.#directory?.forget();

@@ -198,6 +198,8 @@ export interface SupervisorStatus {
     readonly until: string;
   } | null;
   readonly updating: boolean;
+  /** How much of the state a suspend has kept, bytes: zeros before it knows how much there is; null: none is under way. */
+  readonly suspending: { readonly doneBytes: number; readonly totalBytes: number } | null;
   /** Where the state is while no program has it; null while one does. */
   readonly suspendedIn: string | null;
   readonly lastUpdate: LastUpdate | null;

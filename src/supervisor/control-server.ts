@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { chmodSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { userInfo } from "node:os";
-import { Image, openCarrier, type Stored } from "../carrier/index.ts";
+import { openCarrier } from "../carrier/index.ts";
 import { KstateError, toErrorRecord } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
 import { peerCredentials } from "../memory/index.ts";
@@ -78,9 +78,9 @@ async function answer(asker: Asker, line: string, supervisor: Supervisor): Promi
     if (socket.writable) socket.write(`${JSON.stringify(response)}\n`);
   };
   try {
-    const result = await carryOut(asker, parseRequest(line), supervisor, (text) =>
-      send({ type: "progress", text }),
-    );
+    const result = await carryOut(asker, parseRequest(line), supervisor, (text) => {
+      if (asker.stored === undefined) send({ type: "progress", text }); // not into the bytes of an image
+    });
     send({ type: "done", result });
   } catch (error) {
     send({ type: "error", error: toErrorRecord(error) });
@@ -121,7 +121,7 @@ async function carryOut(
 
 /** Where a suspended state goes: into a carrier, or to whoever asks. */
 function keeper(asker: Asker, { to, partBytes }: SuspendRequest): Parameters<Supervisor["suspend"]>[1] {
-  if (to === null) return (memory, facts) => sendImage(asker, new Image(memory, facts, "sha256"));
+  if (to === null) return (...store) => sendImage(asker, ...store);
   const carrier = openCarrier(to, partBytes === null ? {} : { partBytes });
-  return (memory, facts): Promise<Stored> => carrier.store(memory, facts);
+  return (...store) => carrier.store(...store);
 }

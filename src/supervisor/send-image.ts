@@ -1,7 +1,15 @@
 import { once } from "node:events";
 import type { Socket } from "node:net";
-import type { Image, Stored } from "../carrier/index.ts";
+import {
+  Image,
+  type ImageFacts,
+  inTurns,
+  type Stored,
+  type StoreOptions,
+  type StoreProgress,
+} from "../carrier/index.ts";
 import { KstateError } from "../error/index.ts";
+import type { PhysicalMemory } from "../memory/index.ts";
 import type { Requester } from "./history.ts";
 
 /** Whoever asks on a control socket. */
@@ -13,30 +21,41 @@ export interface Asker {
 }
 
 /** Sends an image to whoever asks, and waits until it is where it shall be. The memory stays here all the same. */
-export async function sendImage(asker: Asker, image: Image): Promise<Stored> {
+export async function sendImage(
+  asker: Asker,
+  memory: PhysicalMemory,
+  facts: ImageFacts,
+  { progress, signal }: StoreOptions = {},
+): Promise<Stored> {
   const { socket } = asker;
   const gone = new Promise<never>((_, reject) => {
     socket.once("close", reject);
+    signal?.addEventListener("abort", () => reject(signal.reason));
   });
+  gone.catch(() => {}); // it closes after the answer, too
   const stored = new Promise<void>((resolve) => {
     asker.stored = () => resolve();
   });
   try {
-    await Promise.race([gone, send(socket, image)]);
+    const image = await Promise.race([gone, inTurns(Image.take(memory, facts, "sha256"), signal)]);
+    await Promise.race([gone, send(socket, image, progress)]);
     await Promise.race([gone, stored]);
+    return { name: "a byte stream", record: image.record, isHeld: true, discard: () => {} };
   } catch (cause) {
-    throw interrupted(cause);
+    throw signal?.aborted ? cause : interrupted(cause);
   } finally {
     asker.stored = undefined;
-    gone.catch(() => {}); // it closes after the answer, too
   }
-  return { name: "a byte stream", record: image.record, isHeld: true, discard: () => {} };
 }
 
-async function send(socket: Socket, image: Image): Promise<void> {
-  socket.write(`${JSON.stringify({ type: "image", sizeBytes: image.record.sizeBytes })}\n`);
+async function send(socket: Socket, image: Image, progress: StoreProgress | undefined): Promise<void> {
+  const { sizeBytes } = image.record;
+  socket.write(`${JSON.stringify({ type: "image", sizeBytes })}\n`);
+  let doneBytes = 0;
   for (const bytes of image.bytes()) {
     if (!socket.write(bytes)) await once(socket, "drain");
+    doneBytes += bytes.length;
+    progress?.(doneBytes, sizeBytes);
   }
 }
 

@@ -33,6 +33,7 @@ export function statusOf(
     previousCommand: previous?.argv ?? null,
     standby: standbyStatus(standby),
     updating: updates.current !== undefined,
+    suspending: suspension.progress,
     suspendedIn: suspension.place,
     lastUpdate: updates.last ?? null,
   };

@@ -1,7 +1,6 @@
-import type { Carrier, Stored, Waiting } from "../carrier/index.ts";
+import type { Carrier, Waiting } from "../carrier/index.ts";
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import type { ToSupervisor } from "../live/protocol.ts";
-import type { PhysicalMemory } from "../memory/index.ts";
 import { adoptService } from "./adopt-service.ts";
 import type {
   ResumeResult,
@@ -35,6 +34,7 @@ export class Supervisor {
   readonly #lost: LostProgram;
   readonly #suspension: Suspension;
   #stopping: (() => void)[] | undefined;
+  #isFinished = false;
 
   /**
    * Starts a service: with a suspended state, or with new memory of so many bytes, of which is allocated what is used.
@@ -156,6 +156,7 @@ export class Supervisor {
   }
 
   #finish(exitCode: number): void {
+    this.#isFinished = true;
     this.#standby.end();
     this.#service.close();
     for (const stopped of this.#stopping ?? []) stopped();
@@ -197,7 +198,7 @@ export class Supervisor {
    */
   async suspend(
     { lock, timeouts }: { readonly lock: unknown; readonly timeouts: UpdateTimeouts },
-    keep: (memory: PhysicalMemory, facts: Parameters<Carrier["store"]>[1]) => Promise<Stored>,
+    keep: Carrier["store"],
     progress: (text: string) => void,
   ): Promise<SuspendResult> {
     const service = this.#service;
@@ -208,7 +209,10 @@ export class Supervisor {
     const { generation } = service;
     const facts = { service: service.options.name, generation };
     const context = { system, memory, generation, timeouts, program, lock, progress };
-    return this.#suspension.suspend({ ...context, keep: () => keep(memory, facts) }, startedAtMs);
+    return this.#suspension.suspend(
+      { ...context, keep: (options) => keep(memory, facts, options) },
+      startedAtMs,
+    );
   }
 
   /** Starts a program with the state that is held here: the command before, unless another is given. */
@@ -273,8 +277,13 @@ export class Supervisor {
     this.#service.current.kill(signal);
   }
 
-  /** Ends the service: SIGTERM, and SIGKILL for what is still there after a while. Resolves when it has ended. */
-  stop(): Promise<void> {
+  /**
+   * Ends the service: SIGTERM, and SIGKILL for what is still there after a while. Resolves when it has ended. A state that
+   * is being kept is kept first.
+   */
+  async stop(): Promise<void> {
+    await this.#suspension.settled();
+    if (this.#isFinished) return;
     const { options, leaving, current } = this.#service;
     const ended = new Promise<void>((resolve) => {
       if (this.#stopping === undefined) this.#stopping = [resolve];

@@ -3,12 +3,15 @@ import type { ErrorRecord } from "../error/index.ts";
 
 export type SuspendState =
   | { readonly phase: "freezing" | "leaving" }
-  /** The carrier is at work; `alone` when the program has ended meanwhile. */
-  | { readonly phase: "keeping"; readonly alone: boolean }
+  /** The carrier is at work. */
+  | { readonly phase: "keeping"; readonly program: ProgramMeanwhile }
   /** The verdict word is being decided; `error` says why not to commit. */
-  | { readonly phase: "deciding"; readonly error: ErrorRecord | null; readonly alone: boolean }
+  | { readonly phase: "deciding"; readonly error: ErrorRecord | null; readonly program: ProgramMeanwhile }
   | { readonly phase: "thawing"; readonly error: ErrorRecord }
   | { readonly phase: "ended" };
+
+/** It waits, has ended, or has lost patience and serves again. */
+type ProgramMeanwhile = "frozen" | "exited" | "thawed";
 
 export type SuspendEvent =
   | { readonly type: "suspended" | "kept" }
@@ -20,6 +23,8 @@ export type SuspendEvent =
 
 export type SuspendEffect =
   | { readonly type: "keep" | "tell" | "discard" | "kill" | "done" }
+  /** Nobody waits any more for what the carrier does. */
+  | { readonly type: "abandon" }
   | { readonly type: "decide"; readonly verdict: "COMMITTED" | "CANCELLED" }
   | { readonly type: "timer"; readonly phase: "freezing" | "settling" | "none" }
   /** The program goes on; or, if it has ended, its memory waits for another one. */
@@ -31,13 +36,17 @@ export function suspendStep(state: SuspendState, event: SuspendEvent): Step {
   switch (state.phase) {
     case "freezing":
       if (event.type === "suspended")
-        return [{ phase: "keeping", alone: false }, [{ type: "timer", phase: "none" }, { type: "keep" }]];
-      if (event.type === "timeout") return deciding(event.error, false);
+        return [
+          { phase: "keeping", program: "frozen" },
+          [{ type: "timer", phase: "none" }, { type: "keep" }],
+        ];
+      if (event.type === "timeout") return deciding(event.error, "frozen");
       return "error" in event ? ended({ type: "failed", error: event.error }) : [state, []];
     case "keeping":
-      if (event.type === "kept") return deciding(null, state.alone);
-      if (event.type === "notKept") return deciding(event.error, state.alone);
-      return [event.type === "exited" ? { ...state, alone: true } : state, []];
+      if (event.type === "kept") return deciding(null, state.program);
+      if (event.type === "notKept") return deciding(event.error, state.program);
+      if (event.type === "exited") return [{ ...state, program: "exited" }, []];
+      return event.type === "thawed" ? [{ ...state, program: "thawed" }, [{ type: "abandon" }]] : [state, []];
     case "deciding":
       return event.type === "verdict" ? decided(state, event.verdict) : [state, []];
     case "leaving":
@@ -50,17 +59,17 @@ export function suspendStep(state: SuspendState, event: SuspendEvent): Step {
   }
 }
 
-function deciding(error: ErrorRecord | null, alone: boolean): Step {
+function deciding(error: ErrorRecord | null, program: ProgramMeanwhile): Step {
   const verdict = error === null ? "COMMITTED" : "CANCELLED";
-  return [{ phase: "deciding", error, alone }, [{ type: "decide", verdict }]];
+  return [{ phase: "deciding", error, program }, [{ type: "decide", verdict }]];
 }
 
 function decided(
-  { error, alone }: SuspendState & { phase: "deciding" },
+  { error, program }: SuspendState & { phase: "deciding" },
   verdict: "COMMITTED" | "CANCELLED",
 ): Step {
   if (verdict === "COMMITTED") {
-    if (alone) return ended({ type: "done" });
+    if (program === "exited") return ended({ type: "done" });
     return [{ phase: "leaving" }, [{ type: "tell" }, { type: "timer", phase: "settling" }]];
   }
   const why = error ?? {
@@ -69,7 +78,7 @@ function decided(
     detail: { reason: "patience" },
   };
   const undo: SuspendEffect[] = error === null ? [{ type: "discard" }] : [];
-  if (alone) return [{ phase: "ended" }, [...undo, { type: "failed", error: why }]];
+  if (program !== "frozen") return [{ phase: "ended" }, [...undo, { type: "failed", error: why }]];
   return [
     { phase: "thawing", error: why },
     [...undo, { type: "tell" }, { type: "timer", phase: "settling" }],

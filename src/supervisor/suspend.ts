@@ -1,4 +1,4 @@
-import type { Stored } from "../carrier/index.ts";
+import type { Stored, StoreOptions, StoreProgress } from "../carrier/index.ts";
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import { DECIDED, type SuspendFigures, type ToSupervisor } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
@@ -11,6 +11,9 @@ import type { SupervisorSystem } from "./system.ts";
 const PATIENCE_MS = 5_000;
 /** For the program to say that it serves again, or to leave after the commit. */
 const SETTLE_MS = 5_000;
+/** How often whoever asked is told how far the carrier is. */
+const TELL_MS = 1_000;
+const MIB = 1024 * 1024;
 
 export interface SuspendContext {
   readonly system: SupervisorSystem;
@@ -21,7 +24,7 @@ export interface SuspendContext {
   /** For whom the state is written: a lock record, or null for the newest versions. */
   readonly lock: unknown;
   /** Keeps the memory, which nobody changes meanwhile. */
-  readonly keep: () => Promise<Stored>;
+  readonly keep: (options: StoreOptions) => Promise<Stored>;
   readonly progress: (text: string) => void;
 }
 
@@ -42,6 +45,9 @@ export class Suspend {
   #figures: SuspendFigures | undefined;
   #stored: Stored | undefined;
   #keepMs = 0;
+  readonly #abandoned = new AbortController();
+  /** How much of the state is kept, bytes; zeros until that is known. */
+  kept = { doneBytes: 0, totalBytes: 0 };
   #resolve!: (outcome: SuspendOutcome) => void;
   readonly outcome = new Promise<SuspendOutcome>((resolve) => {
     this.#resolve = resolve;
@@ -88,6 +94,8 @@ export class Suspend {
         return program.sendWord(DECIDED);
       case "discard":
         return this.#stored?.discard();
+      case "abandon":
+        return this.#abandoned.abort(lostPatience());
       case "kill":
         return program.kill("SIGKILL");
       case "timer":
@@ -111,12 +119,24 @@ export class Suspend {
     const startedAtMs = system.nowMs();
     try {
       progress("keeping the state");
-      this.#stored = await keep();
+      this.#stored = await keep({ signal: this.#abandoned.signal, progress: this.#teller(startedAtMs) });
       this.#keepMs = system.nowMs() - startedAtMs;
       this.#feed({ type: "kept" });
     } catch (error) {
       this.#feed({ type: "notKept", error: toErrorRecord(error) });
     }
+  }
+
+  /** Says now and then how far the carrier is. */
+  #teller(startedAtMs: number): StoreProgress {
+    const { system, progress } = this.#context;
+    let toldAtMs = startedAtMs;
+    return (doneBytes, totalBytes) => {
+      this.kept = { doneBytes, totalBytes };
+      if (system.nowMs() - toldAtMs < TELL_MS) return;
+      toldAtMs = system.nowMs();
+      progress(`kept ${Math.floor(doneBytes / MIB)} of ${Math.ceil(totalBytes / MIB)} MiB`);
+    };
   }
 
   #startTimer(timeoutMs: number): void {
@@ -127,4 +147,9 @@ export class Suspend {
       this.#feed({ type: "timeout", error: toErrorRecord(error) });
     }, timeoutMs);
   }
+}
+
+function lostPatience(): KstateError {
+  const message = "the program lost patience before its state was kept; it goes on";
+  return new KstateError("UPDATE_CANCELLED", message, { reason: "patience" });
 }

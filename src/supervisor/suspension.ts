@@ -1,7 +1,7 @@
 import type { Stored, Waiting } from "../carrier/index.ts";
 import { type ErrorRecord, fromErrorRecord, KstateError } from "../error/index.ts";
 import type { ResumeFigures, ToSupervisor } from "../live/protocol.ts";
-import type { ResumeResult, SuspendResult } from "./control-protocol.ts";
+import type { ResumeResult, SupervisorStatus, SuspendResult } from "./control-protocol.ts";
 import type { Command, Program } from "./program.ts";
 import { Suspend, type SuspendContext } from "./suspend.ts";
 
@@ -58,6 +58,16 @@ export class Suspension {
     return this.#held !== undefined && this.#host.current().exited ? this.#held.carrier : null;
   }
 
+  /** How much of the state a suspend has kept, bytes; null when none is under way. */
+  get progress(): SupervisorStatus["suspending"] {
+    return this.#suspend?.kept ?? null;
+  }
+
+  /** Resolves when no suspend is under way any more. */
+  async settled(): Promise<void> {
+    await this.#suspend?.outcome;
+  }
+
   /** `NOT_ALLOWED_NOW` unless a program has the state, or is about to. */
   assertNone(call: string): void {
     if (this.#suspend !== undefined) throw notAllowed(call, "being suspended");
@@ -105,6 +115,7 @@ export class Suspension {
 
   /** Starts a program that takes up the state that is held. Resolves when it serves. */
   resume(command: Command | null): Promise<ResumeResult> {
+    if (this.#suspend !== undefined) throw notAllowed("resume", "being suspended; wait for its end");
     if (this.place === null) {
       const { name } = this.#host;
       const message = `cannot resume ${name}: it is not suspended, a program serves`;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Carrier, daxCarrier, fileCarrier, luoCarrier, processCarrier } from "#src/carrier/index.js";
-import { isKstateError } from "#src/error/index.js";
+import { isKstateError, KstateError } from "#src/error/index.js";
 import { FakeLuo } from "./fake-luo.ts";
 import { contentOf, suspendedMemory } from "./suspended.ts";
 
@@ -100,6 +100,40 @@ for (const { name, make, remembers } of subjects) {
       () => carrier.find(),
       (error) => isKstateError(error, "STALE"),
     );
+  });
+
+  test(`${name}: others have their turns while a state is being kept, and none in storeNow`, async () => {
+    const memory = suspendedMemory();
+    const { carrier, reboot } = make();
+    const order: string[] = [];
+    const nextTurn = (): void => {
+      order.push("turn");
+      if (!order.includes("kept")) setImmediate(nextTurn);
+    };
+    setImmediate(nextTurn);
+    const stored = await carrier.store(memory, facts, { progress: () => order.push("step") });
+    order.push("kept");
+    const steps = order.filter((what) => what === "step").length;
+    assert.ok(order.indexOf("turn") < order.indexOf("kept"), "before anything was kept");
+    if (steps > 1) assert.ok(order.lastIndexOf("turn") > order.indexOf("step"), order.join(", "));
+    stored.discard();
+    const turnsBefore = order.length;
+    setImmediate(() => order.push("turn"));
+    carrier.storeNow(memory, facts);
+    assert.equal(order.length, turnsBefore, "nothing else runs meanwhile");
+    reboot();
+    assert.deepEqual(contentOf(carrier.find()!.restore()), contentOf(memory));
+  });
+
+  test(`${name}: a store that is abandoned in the middle leaves nothing, and its reason is told`, async () => {
+    const { carrier, reboot } = make();
+    const abandoned = new AbortController();
+    const keeping = carrier.store(suspendedMemory(), facts, { signal: abandoned.signal });
+    const reason = new KstateError("UPDATE_CANCELLED", "never mind", { reason: "test" });
+    abandoned.abort(reason);
+    await assert.rejects(keeping, (error) => error === reason);
+    reboot();
+    assert.equal(carrier.find(), undefined);
   });
 
   test(`${name}: what was kept can be taken back`, async () => {

@@ -85,6 +85,45 @@ test("a store that fails leaves the state before, and nothing else", async (t) =
   assert.equal(carrier.find()?.record.generation, 3);
 });
 
+test("how much is kept is told, up to all of it", async (t) => {
+  const path = join(freshDirectory(t), "state");
+  for (const options of [{}, { partBytes: 40_000 }]) {
+    const told: [doneBytes: number, totalBytes: number][] = [];
+    const progress = (...both: [number, number]): void => void told.push(both);
+    const { record } = await fileCarrier(path, options).store(suspendedMemory(), facts, { progress });
+    assert.deepEqual(told.at(-1), [record.sizeBytes, record.sizeBytes]);
+    assert.ok(told.every(([doneBytes], index) => index === 0 || doneBytes > told[index - 1]![0]));
+  }
+});
+
+test("parts of a store that failed, or whose process was killed, do not stay", async (t) => {
+  const directory = freshDirectory(t);
+  const path = join(directory, "state");
+  const carrier = fileCarrier(path, { partBytes: 50_000 });
+  const memory = suspendedMemory();
+  const { bytesAt } = memory;
+  let calls = 0;
+  memory.bytesAt = (...range) => {
+    calls += 1;
+    if (calls === 8) throw new Error("no space left on the device");
+    return bytesAt.apply(memory, range);
+  };
+  await assert.rejects(carrier.store(memory, facts), { code: "CARRIER_FAILED" });
+  assert.deepEqual(readdirSync(directory), []);
+  writeFileSync(join(directory, "state.0123abcd.0001"), "of a process that was killed");
+  await carrier.store(suspendedMemory(), facts);
+  assert.ok(!readdirSync(directory).includes("state.0123abcd.0001"));
+  carrier.find()!.finish();
+  await carrier.store(suspendedMemory(4), { service: "chat", generation: 4 });
+  carrier.find()!.restore();
+  rmSync(path);
+  assert.equal(
+    carrier.find({ staleOk: true })?.restore().superblock().generation,
+    3,
+    "the parts of the state that was resumed are still there",
+  );
+});
+
 test("parts that are missing or damaged are named, and the others need not be copied again", async (t) => {
   const directory = freshDirectory(t);
   const path = join(directory, "state");

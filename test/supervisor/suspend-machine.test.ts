@@ -45,6 +45,19 @@ test("a program that ends while its state is being kept does not stop that", () 
   );
 });
 
+test("a program that loses patience serves on at once, and what was being kept for it is abandoned", () => {
+  const thawed: SuspendEvent = { type: "thawed", error: other };
+  const [suspended, stored] = kept as [SuspendEvent, SuspendEvent];
+  assert.equal(
+    run(suspended, thawed, { type: "notKept", error }, cancelled),
+    "keep, abandon, decide CANCELLED, failed CARRIER_FAILED; ended",
+  );
+  assert.equal(
+    run(suspended, thawed, stored, cancelled),
+    "keep, abandon, decide COMMITTED, discard, failed UPDATE_CANCELLED; ended",
+  );
+});
+
 test("a program that refuses, or that nobody hears of, goes on", () => {
   assert.equal(run({ type: "refused", error }), "failed CARRIER_FAILED; ended");
   assert.equal(

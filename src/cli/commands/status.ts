@@ -17,10 +17,16 @@ function describe({
   previousCommand,
   standby,
   updating,
+  suspending,
+  suspendedIn,
   lastUpdate,
 }: SupervisorStatus): string {
+  const found =
+    suspendedIn === null
+      ? `program ${program.pid} is ${program.phase} since ${program.startedAt}`
+      : `suspended in ${suspendedIn}, no program runs; "kstate resume --name ${name}" goes on`;
   const lines = [
-    `${name}: program ${program.pid} is ${program.phase} since ${program.startedAt}, supervisor ${supervisorPid}`,
+    `${name}: ${found}, supervisor ${supervisorPid}`,
     `  command      ${program.command.join(" ")}`,
     `  listens on   ${listeners.join(", ") || "nothing"}`,
     `  state        ${program.descriptions.map(({ name, versionId }) => `${name}@${versionId}`).join(", ") || "none"}`,
@@ -31,6 +37,12 @@ function describe({
     lines.push(`  stands by    ${standby.pid} ${how} until ${standby.until}: ${standby.command.join(" ")}`);
   }
   if (updating) lines.push("  an update is under way");
+  if (suspending !== null) {
+    const [done, total] = [suspending.doneBytes, suspending.totalBytes].map((bytes) =>
+      Math.ceil(bytes / 1024 ** 2),
+    );
+    lines.push(`  it is being suspended: ${done} of ${total} MiB kept`);
+  }
   if (lastUpdate !== null) {
     const { generation, outcome, at, figures, error } = lastUpdate;
     const more = error?.message ?? (figures === null ? "" : `blackout ${figures.blackoutMs.toFixed(1)} ms`);
