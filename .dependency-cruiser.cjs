@@ -30,14 +30,14 @@ module.exports = {
     {
       name: "supervisor-imports",
       severity: "error",
-      comment: "supervisor may import live's protocol and machine, memory, carrier",
+      comment: "supervisor may import live's protocol, machine and update messages, memory, carrier",
       from: { path: "^src/supervisor/" },
       to: {
         path: "^src/",
         pathNot: [
           "^src/supervisor/",
           "^src/(error|memory|carrier)/index\\.ts$",
-          "^src/live/(protocol|machine)\\.ts$",
+          "^src/live/(protocol|machine|update-messages)\\.ts$",
         ],
       },
     },

@@ -74,19 +74,20 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
     case "booting":
       if (event.type === "ready")
         return [{ phase: "preparing" }, [{ type: "timer", phase: "preparing" }, { type: "prepare" }]];
-      // The old program has not been asked yet: that is about an update of a supervisor before us.
+      // It has not been asked yet: a program of protocol version 1 says that of an update before this one.
       if (event.type === "refused" || event.type === "thawed") return [state, []];
       return "error" in event ? cancelled(event.error) : [state, []];
     case "preparing":
-      if (event.type !== "prepared") return "error" in event ? cancelled(event.error) : [state, []];
-      if (event.rehearse)
+      if (event.type === "prepared") {
+        if (!event.rehearse) return handingOver;
         return [{ phase: "rehearsing" }, [{ type: "timer", phase: "rehearsing" }, { type: "rehearse" }]];
-      return handingOver;
+      }
+      if (!("error" in event)) return [state, []];
+      return event.type === "refused" ? cancelled(event.error) : cancelledWithOld(event.error);
     case "rehearsing":
       if (event.type === "rehearsed") return [state, [{ type: "verify" }]];
       if (event.type === "verified") return handingOver;
-      if (!("error" in event)) return [state, []];
-      return [{ phase: "ended" }, [{ type: "cancelOld" }, ...cancelled(event.error)[1]]];
+      return "error" in event ? cancelledWithOld(event.error) : [state, []];
     case "handover":
       if (event.type === "serving") return finishing({ figures: event.figures, serving: true, left: false });
       if (event.type === "oldLeft") return finishing({ figures: null, serving: false, left: true });
@@ -201,6 +202,12 @@ function cancelled(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
   return [next, [{ type: "endSuccessor" }, ...effects]];
 }
 
+/** The old program serves, and has something prepared that nobody will take. */
+function cancelledWithOld(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
+  const [next, effects] = cancelled(error);
+  return [next, [{ type: "cancelOld" }, ...effects]];
+}
+
 function ended(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
   return [
     { phase: "ended" },
@@ -213,9 +220,10 @@ function ended(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
 
 // ---- the program's side ----
 
-export type ProgramState = {
-  readonly phase: "booting" | "waiting" | "serving" | "quiescing" | "left" | "refused";
-};
+export type ProgramState =
+  | { readonly phase: "booting" | "waiting" | "serving" | "left" | "refused" }
+  /** Of the update or suspend that it will freeze for. */
+  | { readonly phase: "quiescing"; readonly generation: number };
 
 interface PrepareRequest {
   readonly type: "prepare";
@@ -257,11 +265,11 @@ export type ProgramEvent =
   | { readonly type: "busy"; readonly error: ErrorRecord };
 
 export type ProgramEffect =
-  | { readonly type: "announce" | "serve" | "freeze" | "unquiesce" | "introduce" | "forget" }
+  | { readonly type: "announce" | "serve" | "unquiesce" | "introduce" | "forget" }
   /** End what is still prepared for it. */
   | { readonly type: "forgetSuccessor" }
-  /** Save a trial stream; look whether one could be loaded. */
-  | { readonly type: "rehearse" | "verify"; readonly generation: number }
+  /** Save a trial stream; look whether one could be loaded; hand over, or suspend. */
+  | { readonly type: "rehearse" | "verify" | "freeze"; readonly generation: number }
   /** Save the state into a new file. */
   | { readonly type: "save"; readonly path: string }
   | { readonly type: "giveUp"; readonly error: ErrorRecord }
@@ -280,7 +288,7 @@ export type ProgramEffect =
       /** For whom the state is written when the program is suspended; absent when it hands over. */
       readonly suspendFor?: unknown;
     }
-  | { readonly type: "refuse"; readonly error: ErrorRecord };
+  | { readonly type: "refuse"; readonly generation: number; readonly error: ErrorRecord };
 
 /**
  * One step of a program. `takeOver` and `freeze` block until the verdict is known, and their outcome is the
@@ -288,6 +296,7 @@ export type ProgramEffect =
  */
 export function programStep(state: ProgramState, event: ProgramEvent): Step<ProgramState, ProgramEffect> {
   if (event.type === "adopt") return [state, [{ type: "introduce" }]];
+  if (state.phase === "quiescing") return quiescing(state, event);
   switch (`${state.phase} ${event.type}`) {
     case "booting abandoned":
     case "waiting abandoned":
@@ -310,34 +319,48 @@ export function programStep(state: ProgramState, event: ProgramEvent): Step<Prog
       return [state, [{ type: "forget" }, { type: "forgetSuccessor" }]];
     case "serving freeze":
       return [
-        { phase: "quiescing" },
+        { phase: "quiescing", generation: (event as ProgramEvent & { type: "freeze" }).generation },
         [{ type: "forget" }, { ...(event as ProgramEvent & { type: "freeze" }), type: "quiesce" }],
       ];
     case "serving suspend": {
       const { lock, ...request } = event as ProgramEvent & { type: "suspend" };
       return [
-        { phase: "quiescing" },
+        { phase: "quiescing", generation: request.generation },
         [{ type: "forget" }, { ...request, type: "quiesce", suspendFor: lock }],
       ];
-    }
-    case "quiescing quiet":
-      return [state, [{ type: "freeze" }]];
-    case "quiescing busy":
-      return [
-        { phase: "serving" },
-        [{ type: "unquiesce" }, { type: "refuse", error: (event as ProgramEvent & { type: "busy" }).error }],
-      ];
-    case "quiescing cancel": {
-      const error = {
-        code: "UPDATE_CANCELLED",
-        message: "the supervisor cancelled the update",
-        detail: { reason: "supervisor" },
-      };
-      return [{ phase: "serving" }, [{ type: "unquiesce" }, { type: "refuse", error }]];
     }
     default:
       return [state, []];
   }
+}
+
+function quiescing(
+  state: Extract<ProgramState, { phase: "quiescing" }>,
+  event: ProgramEvent,
+): Step<ProgramState, ProgramEffect> {
+  const { generation } = state;
+  const refuse = (error: ErrorRecord): Step<ProgramState, ProgramEffect> => [
+    { phase: "serving" },
+    [{ type: "unquiesce" }, { type: "refuse", generation, error }],
+  ];
+  if (event.type === "quiet") return [state, [{ type: "freeze", generation }]];
+  if (event.type === "busy") return refuse(event.error);
+  if (event.type === "cancel" && event.generation === generation) return refuse(cancelledBySupervisor());
+  if (event.type === "prepare" || event.type === "suspend") {
+    // A supervisor that asks anew has given up the one before; that it said so may have been lost with its predecessor.
+    const [serving, undo] = refuse(cancelledBySupervisor());
+    const [next, effects] = programStep(serving, event);
+    return [next, [...undo, ...effects]];
+  }
+  return [state, []];
+}
+
+function cancelledBySupervisor(): ErrorRecord {
+  return {
+    code: "UPDATE_CANCELLED",
+    message: "the supervisor cancelled the update",
+    detail: { reason: "supervisor" },
+  };
 }
 
 function abandoned(): ErrorRecord {

@@ -93,7 +93,7 @@ export class OldSide {
     const names = new Set(lock.descriptions.map(({ name }) => name));
     const maps = this.#parts.tracked.filter(({ description }) => names.has(description.name));
     if (maps.length > 0) {
-      const progress = (text: string): void => this.#link.send({ type: "progress", text });
+      const progress = (text: string): void => this.#link.send({ type: "progress", generation: base, text });
       const context = {
         memory: this.#link.memory,
         pair,
@@ -161,18 +161,18 @@ export class OldSide {
   #suspend(request: SuspendRequest): FreezeResult {
     const error = suspend(this.#parts, this.#link.memory, this.#system, request, {
       channel: this.#link.channel,
-      report: (figures) => this.#link.send({ type: "suspended", figures }),
+      report: (figures) => this.#link.send({ type: "suspended", generation: request.generation, figures }),
     });
     return error === null ? { verdict: "COMMITTED", left: [] } : { verdict: "CANCELLED", error };
   }
 
   /** Ends this program: at once, or when the last connection that stays here has closed. */
-  leave(left: readonly Socket[]): void {
+  leave(generation: number, left: readonly Socket[]): void {
     const connections = staying(this.#parts.listeners).length;
     const exit = (): void => this.#system.exit(0);
     if (connections === 0) return exit();
     this.#closePair();
-    this.#link.send({ type: "left", connections });
+    this.#link.send({ type: "left", generation, connections });
     linger(this.#parts.listeners, left, exit);
   }
 

@@ -1,5 +1,5 @@
 /**
- * CONTRACT: what a supervisor and its programs say to each other, protocol version 1.
+ * CONTRACT: what a supervisor and its programs say to each other, protocol version 2.
  *
  * ```
  * supervisor ── control socket (UNIX stream, one JSON object a line) ── program
@@ -78,13 +78,22 @@
  * A program that crashed is started again as a first program, in the memory as the crash left it: it drops a stream
  * `handover`, whatever the superblock says, loads the stream `checkpoint` if there is one, and serves.
  *
- * `hello` carries the range of protocol versions that the program speaks; without a common one the supervisor
- * ends it. A new message, or a new required member of one, makes a new protocol version.
+ * `hello` and `adopted` carry the range of protocol versions that the program speaks; without a common one the
+ * supervisor ends it. A new message, or a new required member of one, makes a new protocol version. A member that
+ * whoever reads does not know is ignored.
+ *
+ * | version | what is new |
+ * | --- | --- |
+ * | 1 | |
+ * | 2 | everything that a program says of an update carries its `generation`, and so does the word `decided` |
+ *
+ * What a program says of an update that has ended, because it was stopped or slow, is ignored by its generation; only
+ * a program of version 1, which does not give one, is taken to mean the update under way.
  */
 import { type ErrorRecord, KstateError } from "../error/index.ts";
 
 /** The protocol versions that this package speaks. */
-export const PROTOCOL: readonly [lowest: number, highest: number] = [1, 1];
+export const PROTOCOL: readonly [lowest: number, highest: number] = [1, 2];
 
 /** The environment variable that tells a program that it is supervised; its value is a {@link LiveEnvironment}. */
 export const ENVIRONMENT_VARIABLE = "KSTATE_LIVE";
@@ -161,19 +170,9 @@ export type ToSupervisor =
   | { readonly type: "listen"; readonly key: string; readonly address: ListenAddress }
   /** Booted: the record of its descriptions and, as its member `collections`, of its in-place collections; and the keys of the listeners that it uses. */
   | { readonly type: "ready"; readonly lock: unknown; readonly listeners: readonly string[] }
-  /** The versions in which the state will be written, by name of description. */
-  | { readonly type: "prepared"; readonly versionIds: VersionIds }
-  /** Preparing takes longer, and why. */
-  | { readonly type: "progress"; readonly text: string }
-  | { readonly type: "rehearsed"; readonly streamBytes: number }
-  | { readonly type: "verified" }
+  | AboutUpdate
   /** The file of `save` is whole, or why it is not. */
   | { readonly type: "saved"; readonly error: ErrorRecord | null }
-  | { readonly type: "refused"; readonly error: ErrorRecord }
-  | { readonly type: "thawed"; readonly error: ErrorRecord }
-  /** The old program has handed over and goes on only to finish connections that stay with it. */
-  | { readonly type: "left"; readonly connections: number }
-  | { readonly type: "suspended"; readonly figures: SuspendFigures }
   /** `resumed` when it began with a suspended state. */
   | {
       readonly type: "serving";
@@ -181,6 +180,27 @@ export type ToSupervisor =
       readonly resumed?: ResumeFigures | null;
     }
   | { readonly type: "failed"; readonly error: ErrorRecord };
+
+/** What a program says of one update or suspend. */
+export type AboutUpdate = {
+  /** Of the update; missing from a program that speaks version 1 only. */
+  readonly generation?: number;
+} & (
+  | {
+      /** The versions in which the state will be written, by name of description. */
+      readonly type: "prepared";
+      readonly versionIds: VersionIds;
+    }
+  /** Preparing takes longer, and why. */
+  | { readonly type: "progress"; readonly text: string }
+  | { readonly type: "rehearsed"; readonly streamBytes: number }
+  | { readonly type: "verified" }
+  | { readonly type: "refused"; readonly error: ErrorRecord }
+  | { readonly type: "thawed"; readonly error: ErrorRecord }
+  /** The old program has handed over and goes on only to finish connections that stay with it. */
+  | { readonly type: "left"; readonly connections: number }
+  | { readonly type: "suspended"; readonly figures: SuspendFigures }
+);
 
 /** What a hand-over was like, measured on the monotonic clock that both programs share. */
 export interface HandoverFigures {
@@ -220,8 +240,15 @@ export interface ResumeFigures {
   readonly freedFolios: number;
 }
 
-/** What the supervisor says on the channel to a program that is suspended: look at the verdict word. */
-export const DECIDED = "decided";
+/** What the supervisor says on the channel to a program that is suspended: look at the verdict word of `generation`. */
+export function decidedWord(generation: number): string {
+  return `decided ${generation}`;
+}
+
+/** Whether it was said of another suspend. Version 1 does not say of which. */
+export function isStaleWord(word: string, generation: number): boolean {
+  return word.startsWith("decided ") && word !== decidedWord(generation);
+}
 
 /** One round of a pre-copy: entries set and keys removed. */
 export interface PreCopyRound {
@@ -290,8 +317,20 @@ const members = {
   failed: ["error"],
 } as const satisfies Record<(ToProgram | ToSupervisor)["type"], readonly string[]>;
 
-/** Reads one line of a control socket; `PROTOCOL_ERROR` unless it is a message of the protocol. */
-export function parseMessage(line: string): ToProgram | ToSupervisor {
+/** Members that are required from version 2 on. */
+const membersSince2: { readonly [type in string]?: readonly string[] } = {
+  prepared: ["generation"],
+  progress: ["generation"],
+  rehearsed: ["generation"],
+  verified: ["generation"],
+  refused: ["generation"],
+  thawed: ["generation"],
+  left: ["generation"],
+  suspended: ["generation"],
+} satisfies Record<AboutUpdate["type"], readonly string[]>;
+
+/** Reads one line of a control socket; `PROTOCOL_ERROR` unless it is a message of that version of the protocol. */
+export function parseMessage(line: string, version: number = PROTOCOL[0]): ToProgram | ToSupervisor {
   let message: unknown;
   try {
     message = JSON.parse(line);
@@ -303,7 +342,8 @@ export function parseMessage(line: string): ToProgram | ToSupervisor {
   const { type } = message;
   if (typeof type !== "string" || !Object.hasOwn(members, type))
     throw protocolError(`unknown message ${String(type)}`);
-  for (const member of members[type as keyof typeof members]) {
+  const since2 = version < 2 ? [] : (membersSince2[type] ?? []);
+  for (const member of [...members[type as keyof typeof members], ...since2]) {
     if (!(member in message)) throw protocolError(`${type} has no ${member}`);
   }
   return message as ToProgram | ToSupervisor;

@@ -108,13 +108,14 @@ export class Supervised {
       case "save":
         return this.#link.send({ type: "saved", error: saveFile(this.#parts.registry, effect.path) });
       case "rehearse":
-        return this.#attempt(() => {
-          this.#link.send({ type: "rehearsed", streamBytes: this.#old.rehearse(effect.generation) });
+        return this.#attempt(effect, ({ generation }) => {
+          const streamBytes = this.#old.rehearse(generation);
+          this.#link.send({ type: "rehearsed", generation, streamBytes });
         });
       case "verify":
-        return this.#attempt(() => {
-          this.#successor?.verify(effect.generation);
-          this.#link.send({ type: "verified" });
+        return this.#attempt(effect, ({ generation }) => {
+          this.#successor?.verify(generation);
+          this.#link.send({ type: "verified", generation });
         });
       case "forget":
         return this.memory.dropStream(REHEARSAL);
@@ -123,19 +124,19 @@ export class Supervised {
       case "quiesce":
         return this.#quiesce(effect);
       case "freeze":
-        return this.#freeze();
+        return this.#freeze(effect.generation);
       case "unquiesce":
         return this.#old.unquiesce();
       case "refuse":
-        return this.#refuse(effect.error);
+        return this.#refuse(effect.generation, effect.error);
     }
   }
 
-  #attempt(step: () => void): void {
+  #attempt<T extends { readonly generation: number }>(effect: T, step: (effect: T) => void): void {
     try {
-      step();
+      step(effect);
     } catch (error) {
-      this.#refuse(toErrorRecord(error));
+      this.#refuse(effect.generation, toErrorRecord(error));
     }
   }
 
@@ -171,7 +172,7 @@ export class Supervised {
       this.#start.resume(this.#system);
     } catch (error) {
       this.#state = { phase: "refused" };
-      this.#refuse(toErrorRecord(error));
+      this.#refuse(this.memory.superblock().generation, toErrorRecord(error));
       this.#start.fail(error);
     }
   }
@@ -181,16 +182,16 @@ export class Supervised {
     this.#state = programAfter("takeOver", result.verdict);
     if (result.verdict === "COMMITTED")
       return this.#start.begin("restore", () => ({ figures: result.begin() }));
-    this.#refuse(result.error);
+    this.#refuse(request.generation, result.error);
     this.#start.fail(fromErrorRecord(result.error));
   }
 
   async #prepare({ generation, lock, force }: Extract<ProgramEffect, { type: "prepare" }>): Promise<void> {
     try {
       const versionIds = await this.#old.prepare(generation, lock as ProgramRecord, force ?? false);
-      if (versionIds !== null) this.#link.send({ type: "prepared", versionIds });
+      if (versionIds !== null) this.#link.send({ type: "prepared", generation, versionIds });
     } catch (error) {
-      this.#refuse(toErrorRecord(error));
+      this.#refuse(generation, toErrorRecord(error));
     }
   }
 
@@ -205,16 +206,16 @@ export class Supervised {
     }
   }
 
-  #freeze(): void {
+  #freeze(generation: number): void {
     const result = this.#old.freeze();
     this.#state = programAfter("freeze", result.verdict);
-    if (result.verdict === "COMMITTED") return this.#old.leave(result.left);
-    this.#link.send({ type: "thawed", error: result.error });
+    if (result.verdict === "COMMITTED") return this.#old.leave(generation, result.left);
+    this.#link.send({ type: "thawed", generation, error: result.error });
     this.#tellBlocked(result.error);
   }
 
-  #refuse(error: ErrorRecord): void {
-    this.#link.send({ type: "refused", error });
+  #refuse(generation: number, error: ErrorRecord): void {
+    this.#link.send({ type: "refused", generation, error });
     this.#tellBlocked(error);
   }
 

@@ -90,9 +90,12 @@ export class SupervisorLink {
 
   /** The descriptor that the supervisor put on the channel before it announced it. */
   fetchDescriptor(): number {
-    const message = this.#system.receive(this.#channel);
-    const descriptor = typeof message === "string" ? undefined : message.descriptors[0];
-    if (descriptor !== undefined) return descriptor;
+    for (;;) {
+      const message = this.#system.receive(this.#channel);
+      if (typeof message === "string") break;
+      const [descriptor] = message.descriptors;
+      if (descriptor !== undefined) return descriptor; // else it is a word about a suspend that has ended
+    }
     throw new KstateError("PROTOCOL_ERROR", "the supervisor announced a descriptor and sent none", {
       problem: "no descriptor",
     });

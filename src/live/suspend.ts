@@ -2,7 +2,7 @@ import type { VersionIds } from "../description/index.ts";
 import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
 import { CHECKPOINT, HANDOVER, type PhysicalMemory, POLL } from "../memory/index.ts";
 import { collectConnections, type Parts, thaw } from "./freeze.ts";
-import type { ResumeFigures, SuspendFigures } from "./protocol.ts";
+import { isStaleWord, type ResumeFigures, type SuspendFigures } from "./protocol.ts";
 import { allocRoom, saveInto } from "./save-into.ts";
 import type { LiveSystem } from "./system.ts";
 import { freeUnclaimedFolios } from "./unclaimed-folios.ts";
@@ -40,7 +40,8 @@ export function suspend(
       saveMs,
       quiesceMs: Number(frozenAtNs - request.quiescedAtNs) / 1e6,
     });
-    awaitWord(system, supervisor.channel, frozenAtNs + BigInt(Math.ceil(request.freezeMs)) * 1_000_000n);
+    const deadlineNs = frozenAtNs + BigInt(Math.ceil(request.freezeMs)) * 1_000_000n;
+    awaitWord(system, supervisor.channel, request.generation, deadlineNs);
   } catch (thrown) {
     error = toErrorRecord(thrown);
   }
@@ -72,12 +73,14 @@ export function leaveClean(
 }
 
 /** Blocks until the supervisor says something or ends, or the time is over; what was decided is in the verdict word. */
-function awaitWord(system: LiveSystem, channel: number, deadlineNs: bigint): void {
+function awaitWord(system: LiveSystem, channel: number, generation: number, deadlineNs: bigint): void {
   for (;;) {
     const leftMs = Number(deadlineNs - system.nowNs()) / 1e6;
     if (leftMs <= 0) return;
     if (system.poll([{ fd: channel, events: POLL.in }], leftMs)[0] === 0) continue;
-    if (system.receive(channel) !== "empty") return;
+    const word = system.receive(channel);
+    if (word === "empty") continue;
+    if (word === "closed" || !isStaleWord(Buffer.from(word.payload).toString(), generation)) return;
   }
 }
 

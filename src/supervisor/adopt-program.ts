@@ -46,11 +46,11 @@ export function adoptProgram(
     if (memory === undefined || listeners.length !== introduction.listeners.length) {
       throw failed(controlPath, `it sent ${received.length} descriptors`);
     }
-    commonProtocol(PROTOCOL, introduction.protocol);
+    const protocol = commonProtocol(PROTOCOL, introduction.protocol);
     const socket = system.socketOf(descriptor);
     socket.unshift(rest);
     return {
-      contact: { process: watched, controlPath, socket, channel: channel!, startedAt },
+      contact: { process: watched, controlPath, socket, channel: channel!, startedAt, protocol },
       memory,
       listeners: new Map(introduction.listeners.map((key, index) => [key, listeners[index]!])),
     };

@@ -1,6 +1,13 @@
 import { formatMessage } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import { type AdoptedProgram, adoptProgram } from "./adopt-program.ts";
+import {
+  type AdoptionEffect,
+  type AdoptionEvent,
+  type AdoptionState,
+  adoptionStep,
+  dialOld,
+} from "./adoption-machine.ts";
 import type { Command, Contact } from "./program.ts";
 import type { ProgramRecord, ServiceRecord } from "./service-record.ts";
 import type { SupervisorSystem } from "./system.ts";
@@ -22,62 +29,104 @@ export interface AdoptedService {
  * that does not count. Null when no program is there any more, so that nothing is left.
  */
 export function adoptService(system: SupervisorSystem, record: ServiceRecord): AdoptedService | null {
-  const { program, update } = record;
-  const old = dial(system, program);
-  if (old === null) return update === null ? null : adoptSuccessor(system, record, update);
-  const memory = system.attachMemory(old.memory);
-  const verdict = update === null ? null : memory.verdicts.decide(update.generation, "CANCELLED");
-  if (update !== null && verdict === "COMMITTED") {
-    dismiss(system, old);
-    const successor = dial(system, update.successor);
-    if (successor !== null) system.close(successor.memory);
-    const listeners = chosen(system, successor, old);
-    return adopted(memory, listeners, update.successor.command, program.command, successor, verdict);
+  return new Adoption(system, record).run();
+}
+
+/** Carries out what `adoptionStep` decides. */
+class Adoption {
+  readonly #system: SupervisorSystem;
+  readonly #record: ServiceRecord;
+  #state: AdoptionState;
+  #effects: AdoptionEffect[];
+  #old: AdoptedProgram | null = null;
+  #successor: AdoptedProgram | null = null;
+  #memory: PhysicalMemory | undefined;
+  #verdict: AdoptedService["verdict"] = null;
+  #adopted: AdoptedService | null = null;
+
+  constructor(system: SupervisorSystem, record: ServiceRecord) {
+    const [state, effects] = dialOld;
+    this.#system = system;
+    this.#record = record;
+    this.#state = state;
+    this.#effects = [...effects];
   }
-  if (update !== null) {
-    old.contact.socket.write(formatMessage({ type: "cancel", generation: update.generation }));
-    endProcess(system, update.successor);
+
+  run(): AdoptedService | null {
+    for (let effect = this.#effects.shift(); effect !== undefined; effect = this.#effects.shift())
+      this.#carryOut(effect);
+    return this.#adopted;
   }
-  return adopted(memory, old.listeners, program.command, record.previous, old, verdict);
-}
 
-/** The old program has ended: because its successor has taken over, or before it could. */
-function adoptSuccessor(
-  system: SupervisorSystem,
-  { program, previous }: ServiceRecord,
-  update: NonNullable<ServiceRecord["update"]>,
-): AdoptedService | null {
-  const successor = dial(system, update.successor);
-  if (successor === null) return null;
-  const memory = system.attachMemory(successor.memory);
-  const verdict = memory.verdicts.decide(update.generation, "CANCELLED");
-  const { listeners } = successor;
-  if (verdict === "COMMITTED")
-    return adopted(memory, listeners, update.successor.command, program.command, successor, verdict);
-  dismiss(system, successor);
-  return adopted(memory, listeners, program.command, previous, null, verdict);
-}
+  #feed(event: AdoptionEvent): void {
+    const [state, effects] = adoptionStep(this.#state, event, this.#record.update !== null);
+    this.#state = state;
+    this.#effects.push(...effects);
+  }
 
-function adopted(
-  memory: PhysicalMemory,
-  listeners: ReadonlyMap<string, number>,
-  command: Command,
-  previous: Command | null,
-  program: AdoptedProgram | null,
-  verdict: AdoptedService["verdict"],
-): AdoptedService {
-  return { memory, listeners, command, previous, contact: program?.contact ?? null, verdict };
-}
+  #carryOut(effect: AdoptionEffect): void {
+    const { program, update } = this.#record;
+    const system = this.#system;
+    switch (effect.type) {
+      case "dialOld":
+        this.#old = this.#dial(program);
+        return this.#feed({ type: this.#old === null ? "gone" : "answered" });
+      case "dialSuccessor":
+        this.#successor = this.#dial(update!.successor);
+        return this.#feed({ type: this.#successor === null ? "gone" : "answered" });
+      case "decideCancelled":
+        this.#verdict = this.#memory!.verdicts.decide(update!.generation, "CANCELLED");
+        return this.#feed({ type: "verdict", verdict: this.#verdict });
+      case "cancelOld": {
+        const message = formatMessage({ type: "cancel", generation: update!.generation });
+        return void this.#old!.contact.socket.write(message);
+      }
+      case "dismissOld":
+        return dismiss(system, this.#old!);
+      case "dismissSuccessor":
+        return dismiss(system, this.#successor!);
+      case "endSuccessor":
+        return endProcess(system, update!.successor);
+      case "keep":
+        this.#adopted = this.#keep(effect.who);
+        return;
+      case "nothingLeft":
+        return;
+    }
+  }
 
-/** The listeners of the program that serves, and only if it has ended those of the other one. */
-function chosen(
-  system: SupervisorSystem,
-  successor: AdoptedProgram | null,
-  old: AdoptedProgram,
-): ReadonlyMap<string, number> {
-  if (successor === null) return old.listeners;
-  for (const descriptor of old.listeners.values()) system.close(descriptor);
-  return successor.listeners;
+  /** The first one that answers gives us the memory. */
+  #dial(record: ProgramRecord): AdoptedProgram | null {
+    const found = dial(this.#system, record);
+    if (found === null) return null;
+    if (this.#memory === undefined) this.#memory = this.#system.attachMemory(found.memory);
+    else this.#system.close(found.memory);
+    return found;
+  }
+
+  #keep(who: "old" | "successor"): AdoptedService {
+    const { program, previous, update } = this.#record;
+    const kept = who === "old" ? this.#old : this.#successor;
+    const commands =
+      who === "old"
+        ? { command: program.command, previous }
+        : { command: update!.successor.command, previous: program.command };
+    return {
+      ...commands,
+      memory: this.#memory!,
+      listeners: this.#listeners(kept),
+      contact: kept?.contact ?? null,
+      verdict: this.#verdict,
+    };
+  }
+
+  /** Those of the program that serves, and only if it has ended those of the other one. */
+  #listeners(kept: AdoptedProgram | null): ReadonlyMap<string, number> {
+    const other = kept === this.#old ? this.#successor : this.#old;
+    if (kept === null) return other!.listeners;
+    for (const descriptor of other?.listeners.values() ?? []) this.#system.close(descriptor);
+    return kept.listeners;
+  }
 }
 
 function dial(system: SupervisorSystem, { controlPath, startedAt }: ProgramRecord): AdoptedProgram | null {

@@ -27,6 +27,8 @@ export interface Contact {
   readonly socket: Socket;
   readonly channel: number;
   readonly startedAt: Date;
+  /** What it speaks; undefined until it has said so. */
+  readonly protocol?: number;
 }
 
 export interface ProgramEvents {
@@ -55,6 +57,7 @@ export class Program {
   readonly #contact: Contact;
   #events: ProgramEvents;
   #exited = false;
+  #protocol: number | undefined;
   /** Who waits for a saved state, first come first served. */
   readonly #saving: ((error: ErrorRecord | null) => void)[] = [];
 
@@ -64,6 +67,7 @@ export class Program {
     this.command = command;
     this.#events = events;
     const { process, socket } = contact;
+    this.#protocol = contact.protocol;
     process.onEnd((end) => {
       if (end.error !== undefined) this.#exit(spawnFailed(command, end.error), null);
       else this.#drain(() => this.#exit(exitedError(this.pid, end), end.exitCode));
@@ -93,7 +97,9 @@ export class Program {
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
       try {
-        for (const line of lines.push(text)) this.#receive(parseMessage(line) as ToSupervisor);
+        for (const line of lines.push(text)) {
+          this.#receive(parseMessage(line, this.#protocol) as ToSupervisor);
+        }
       } catch (error) {
         this.failure = toErrorRecord(error);
         this.kill("SIGKILL");
@@ -105,7 +111,7 @@ export class Program {
 
   #receive(message: ToSupervisor): void {
     if (message.type === "hello") {
-      commonProtocol(PROTOCOL, message.protocol);
+      this.#protocol = commonProtocol(PROTOCOL, message.protocol);
       this.phase = "joined";
     }
     if (message.type === "ready") {

@@ -114,12 +114,12 @@ export class Supervisor {
   #receive(program: Program, message: ToSupervisor): void {
     const { current: update } = this.#updates;
     if (message.type === "listen") void this.#listen(program, message);
-    else if (program === update?.successor) update.fromSuccessor(message);
+    else if (program === update?.successor) update.receive("successor", message);
     else if (program === this.#standby.program) this.#standby.receive(message);
     else if (program === this.#service.current && this.#suspension.receive(message)) return;
     else if (message.type === "ready") program.send({ type: "boot" });
     else if (message.type === "serving") this.#serves();
-    else update?.fromOld(message);
+    else update?.receive("old", message);
   }
 
   #serves(): void {
@@ -142,10 +142,10 @@ export class Supervisor {
 
   #exited(program: Program, error: ErrorRecord): void {
     const { current: update } = this.#updates;
-    if (program === update?.successor) update.successorExited(error);
+    if (program === update?.successor) update.exited("successor", error);
     else if (program === this.#standby.program) this.#standby.exited(error.message);
     else if (program === this.#service.current) {
-      if (update !== undefined) update.oldExited(error);
+      if (update !== undefined) update.exited("old", error);
       else if (this.#stopping !== undefined || !this.#suspension.exited(error)) this.#currentEnded();
     }
   }

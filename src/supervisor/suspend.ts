@@ -1,6 +1,7 @@
 import type { Stored, StoreOptions, StoreProgress } from "../carrier/index.ts";
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
-import { DECIDED, type SuspendFigures, type ToSupervisor } from "../live/protocol.ts";
+import { decidedWord, type SuspendFigures, type ToSupervisor } from "../live/protocol.ts";
+import { isOfAnother } from "../live/update-messages.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import type { UpdateTimeouts } from "./control-protocol.ts";
 import type { Program } from "./program.ts";
@@ -64,6 +65,7 @@ export class Suspend {
   }
 
   fromProgram(message: ToSupervisor): void {
+    if (isOfAnother(message, this.#context.generation)) return;
     if (message.type === "suspended") {
       this.#figures = message.figures;
       this.#feed({ type: "suspended" });
@@ -91,7 +93,7 @@ export class Suspend {
         return this.#feed({ type: "verdict", verdict: memory.verdicts.decide(generation, effect.verdict) });
       case "tell":
         program.send({ type: "cancel", generation }); // one that has not frozen yet
-        return program.sendWord(DECIDED);
+        return program.sendWord(decidedWord(generation));
       case "discard":
         return this.#stored?.discard();
       case "abandon":

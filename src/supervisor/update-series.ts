@@ -91,7 +91,8 @@ export class UpdateSeries {
     service.generation += 1;
     const { generation } = service;
     service.options.notify?.(`RELOADING=1\nMONOTONIC_USEC=${system.monotonicUs()}`);
-    const context = { system, memory, generation, timeouts, rehearse, old, force, progress };
+    const log = (text: string): void => service.log(text);
+    const context = { system, memory, generation, timeouts, rehearse, old, force, progress, log };
     const update = new Update(context, this.#successor(kind, next));
     this.#current = update;
     const from = factsOf(old);

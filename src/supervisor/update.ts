@@ -1,13 +1,20 @@
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import { type BrokerEffect, type BrokerEvent, type BrokerState, brokerStep } from "../live/machine.ts";
 import type { HandoverFigures, ToSupervisor, VersionIds } from "../live/protocol.ts";
+import {
+  brokerEvent,
+  brokerMessages,
+  endEvent,
+  handoverMs,
+  isOfAnother,
+  type UpdateFacts,
+  type UpdateSide,
+} from "../live/update-messages.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import type { UpdateTimeouts } from "./control-protocol.ts";
 import type { Program } from "./program.ts";
 import type { SupervisorSystem } from "./system.ts";
 
-/** What the supervisor allows itself beyond the programs' own time-outs before it decides. */
-const PATIENCE_MS = 1_000;
 /** For the old program to compare descriptions and to warm up, in slices between its requests. */
 const PREPARE_MS = 15_000;
 /** For both programs to save and to check a trial stream. */
@@ -50,11 +57,13 @@ export interface UpdateContext {
   /** Whether a rollback may be impossible or lose state afterwards. */
   readonly force: boolean;
   readonly progress: (text: string) => void;
+  readonly log: (text: string) => void;
 }
 
 /** One update, from the start of the successor to its outcome: carries out what `brokerStep` decides. */
 export class Update {
   readonly #context: UpdateContext;
+  readonly #facts: UpdateFacts;
   readonly #successor: Program;
   /** The old program's end of the pair, until it has been sent. */
   #pairEnd: number | undefined;
@@ -73,53 +82,50 @@ export class Update {
   /** `successor` may have booted long ago. */
   constructor(context: UpdateContext, successor: BootingProgram) {
     this.#context = context;
+    const { generation, rehearse, force, timeouts } = context;
+    this.#facts = { generation, rehearse, force, ...timeouts };
     this.#pairEnd = successor.pairEnd;
     this.#successor = successor.program;
     this.#phaseStartedAtMs = context.system.nowMs();
-    const { bootMs } = context.timeouts;
+    const { bootMs } = timeouts;
     this.#startTimer(bootMs, () => bootTimeout(bootMs, this.#successor.phase !== "running"));
     const { pid, command, lock } = this.#successor;
     const how = lock === undefined ? "booting" : "standing by:";
     context.progress(`${how} ${pid}: ${command.argv.join(" ")}`);
     if (this.#successor.exited) this.#feed({ type: "successorFailed", error: this.#successor.end! });
-    else if (lock !== undefined) this.#feed({ type: "ready" });
+    else if (lock !== undefined) this.#feed({ type: "ready" }); // it stands by
   }
 
   get successor(): Program {
     return this.#successor;
   }
 
-  fromSuccessor(message: ToSupervisor): void {
-    if (message.type === "ready") this.#feed({ type: "ready" });
-    if (message.type === "serving") this.#feed({ type: "serving", figures: message.figures });
-    if (message.type === "refused") this.#feed({ type: "successorFailed", error: message.error });
-    if (message.type === "verified") this.#feed({ type: "verified" });
-  }
-
-  fromOld(message: ToSupervisor): void {
-    if (message.type === "prepared") {
-      this.#versionIds = message.versionIds;
-      this.#feed({ type: "prepared", rehearse: this.#context.rehearse });
+  /** A message of one of its programs. */
+  receive(from: UpdateSide, message: ToSupervisor): void {
+    const { generation, log, progress } = this.#context;
+    if (isOfAnother(message, generation)) {
+      const { pid } = this.#program(from);
+      return log(
+        `${pid} says "${message.type}" of an update that has ended; it has no part in update ${generation}`,
+      );
     }
-    if (message.type === "rehearsed") {
-      this.#context.progress(`rehearsing: the successor checks ${message.streamBytes} bytes`);
-      this.#feed({ type: "rehearsed" });
-    }
-    if (message.type === "progress" && this.#state.phase === "preparing") {
-      this.#context.progress(message.text);
+    if (from === "old" && message.type === "prepared") this.#versionIds = message.versionIds;
+    if (from === "old" && message.type === "rehearsed")
+      progress(`rehearsing: the successor checks ${message.streamBytes} bytes`);
+    if (from === "old" && message.type === "progress" && this.#state.phase === "preparing") {
+      progress(message.text);
       this.#phaseTimer("preparing"); // it is not silent
     }
-    if (message.type === "left") this.#feed({ type: "oldLeft" });
-    if (message.type === "refused" || message.type === "thawed")
-      this.#feed({ type: message.type, error: message.error });
+    const event = brokerEvent(from, message, this.#facts);
+    if (event !== null) this.#feed(event);
   }
 
-  successorExited(error: ErrorRecord): void {
-    this.#feed({ type: "successorFailed", error });
+  exited(who: UpdateSide, error: ErrorRecord): void {
+    this.#feed(endEvent(who, error));
   }
 
-  oldExited(error: ErrorRecord): void {
-    this.#feed({ type: "oldExited", error });
+  #program(side: UpdateSide): Program {
+    return side === "old" ? this.#context.old : this.#successor;
   }
 
   #feed(event: BrokerEvent): void {
@@ -142,7 +148,7 @@ export class Update {
   }
 
   #carryOut(effect: BrokerEffect): void {
-    const { old, memory, generation, timeouts, force, progress } = this.#context;
+    const { old, memory, generation, progress } = this.#context;
     switch (effect.type) {
       case "timer":
         return this.#phaseTimer(effect.phase);
@@ -150,31 +156,19 @@ export class Update {
         progress("preparing: comparing descriptions");
         old.sendDescriptor(this.#pairEnd!);
         this.#closePairEnd();
-        return old.send({ type: "prepare", generation, lock: this.#successor.lock, force });
+        return this.#say(effect);
       case "rehearse":
         progress("rehearsing: the running program saves a trial");
-        return old.send({ type: "rehearse", generation });
-      case "verify":
-        return this.#successor.send({ type: "verify", generation });
+        return this.#say(effect);
       case "handOver":
         progress("quiescing, then handing over");
         memory.verdicts.open(generation);
-        this.#successor.send({
-          type: "receive",
-          generation,
-          timeoutMs: handoverMs(timeouts),
-          versionIds: this.#versionIds,
-        });
-        return old.send({
-          type: "freeze",
-          generation,
-          quiesceMs: timeouts.quiesceMs,
-          freezeMs: timeouts.freezeMs,
-        });
+        return this.#say(effect);
+      case "verify":
+      case "cancelOld":
+        return this.#say(effect);
       case "decideCancelled":
         return this.#feed({ type: "verdict", verdict: memory.verdicts.decide(generation, "CANCELLED") });
-      case "cancelOld":
-        return old.send({ type: "cancel", generation });
       case "endSuccessor":
         return this.#successor.kill("SIGKILL");
       case "endOld":
@@ -186,6 +180,12 @@ export class Update {
       case "cancelled":
         return this.#end({ outcome: "cancelled", error: effect.error });
     }
+  }
+
+  #say(effect: BrokerEffect): void {
+    const said = { lock: this.#successor.lock, versionIds: this.#versionIds };
+    const messages = brokerMessages(effect, this.#facts, said);
+    for (const [to, message] of messages) this.#program(to).send(message);
   }
 
   #phaseTimer(phase: Extract<BrokerEffect, { type: "timer" }>["phase"]): void {
@@ -218,10 +218,6 @@ export class Update {
     this.#closePairEnd();
     this.#resolve(outcome);
   }
-}
-
-function handoverMs({ quiesceMs, freezeMs }: UpdateTimeouts): number {
-  return quiesceMs + freezeMs + PATIENCE_MS;
 }
 
 function bootTimeout(timeoutMs: number, joined: boolean): KstateError {

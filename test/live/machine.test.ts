@@ -73,6 +73,7 @@ test("whatever fails before the hand-over ends the successor and nothing else", 
     assert.deepEqual(broker(failure).effects, ["endSuccessor", `cancelled ${code}`]);
     assert.deepEqual(broker({ type: "ready" }, failure).effects, [
       "prepare",
+      "cancelOld",
       "endSuccessor",
       `cancelled ${code}`,
     ]);
@@ -194,7 +195,7 @@ test("every order of events ends with one outcome, and never with a cancel after
 
 /** Runs a program's events and returns its effects and where it ended. */
 function program(
-  from: ProgramState["phase"],
+  from: Exclude<ProgramState["phase"], "quiescing">,
   ...events: ProgramEvent[]
 ): { effects: string[]; phase: string } {
   let state: ProgramState = { phase: from };
@@ -232,6 +233,8 @@ test("a busy program undoes the quiescing and serves", () => {
   });
   const cancel: ProgramEvent = { type: "cancel", generation: 1 };
   assert.deepEqual(program("serving", freeze, cancel).phase, "serving");
+  const ofAnother: ProgramEvent = { type: "cancel", generation: 7 };
+  assert.deepEqual(program("serving", freeze, ofAnother).phase, "quiescing");
 });
 
 test("a message out of its order changes nothing", () => {

@@ -3,9 +3,25 @@ import { readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { isKstateError } from "#src/error/index.js";
-import { commonProtocol, formatMessage, LineSplitter, MAX_LINE, parseMessage } from "#src/live/protocol.js";
-import { Service } from "../support/service.js";
+import {
+  commonProtocol,
+  decidedWord,
+  formatMessage,
+  isStaleWord,
+  LineSplitter,
+  MAX_LINE,
+  parseMessage,
+} from "#src/live/protocol.js";
+import { brokerEvent } from "#src/live/update-messages.js";
+import { fixture, Service } from "../support/service.js";
+
+/** Makes a program speak another version of the protocol. */
+const speaks = (version: number): Record<string, string> => ({
+  NODE_OPTIONS: `--import=${pathToFileURL(fixture("speaks-protocol"))}`,
+  SPEAKS: String(version),
+});
 
 test("a message is one line, whatever it holds", () => {
   const message = {
@@ -52,6 +68,42 @@ test("the highest protocol version that both sides speak is used", () => {
     () => commonProtocol([1, 1], [2, 3]),
     /protocol versions 1 to 1 and 2 to 3 have none in common/,
   );
+});
+
+test("what a program says of an update says of which, from protocol version 2 on", () => {
+  const prepared = { type: "prepared", versionIds: {} } as const;
+  assert.deepEqual(parseMessage(JSON.stringify(prepared), 1), prepared);
+  assert.throws(() => parseMessage(JSON.stringify(prepared), 2), /prepared has no generation/);
+  const update = { generation: 3, rehearse: false, force: false, quiesceMs: 1, freezeMs: 1 };
+  const event = { type: "prepared", rehearse: false };
+  assert.deepEqual(brokerEvent("old", prepared, update), event, "of version 1: the update under way");
+  assert.deepEqual(brokerEvent("old", { ...prepared, generation: 3 }, update), event);
+  assert.equal(brokerEvent("old", { ...prepared, generation: 2 }, update), null);
+  assert.equal(isStaleWord(decidedWord(2), 3), true);
+  assert.equal(isStaleWord(decidedWord(3), 3), false);
+  assert.equal(isStaleWord("decided", 3), false, "of version 1");
+});
+
+test("a program of protocol version 1 is updated, goes on after a cancel, and is rolled back to", async (t) => {
+  const service = await Service.start(t, "counter", { env: speaks(1) });
+  await service.get("/add");
+  const refused = await service.update({ MODE: "throw-on-load" });
+  assert.equal(refused.status, 1);
+  assert.match(refused.stderr, /this version does not like the state/);
+  const { status, stderr } = await service.update({ SPEAKS: "1" });
+  assert.equal(status, 0, stderr);
+  const back = await service.kstate("rollback");
+  assert.equal(back.status, 0, back.stderr);
+  assert.equal((await service.get("/")).body.count, 1);
+});
+
+test("a next version without a protocol in common is refused by both ranges", async (t) => {
+  const service = await Service.start(t, "counter");
+  const { body } = await service.get("/add");
+  const { status, stderr } = await service.update(speaks(9));
+  assert.equal(status, 1);
+  assert.match(stderr, /protocol versions 1 to 2 and 9 to 9 have none in common.*\[PROTOCOL_MISMATCH\]/);
+  assert.equal((await service.get("/")).body.pid, body.pid);
 });
 
 test("nonsense on a control socket harms neither the program nor the supervisor", async (t) => {

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { defineState, list, Registry, struct, u8, u32 } from "kstate";
@@ -52,6 +54,24 @@ test("a suspended service is resumed from a file by its next version, and goes b
   const first = await resumed(t, to, { VERSION: "1" });
   const { body } = await first.get("/");
   assert.deepEqual([body.versionId, body.count, body.additions, body.legacy], [1, 42, 2, 7]);
+});
+
+test("a suspend that was given up when the program had thawed by itself leaves nothing that the next update trips over", async (t) => {
+  const { service } = await started(t);
+  const status = JSON.parse((await service.kstate("status", "--json")).stdout) as { name: string };
+  const asker = connect(join(service.directory, `${status.name}.sock`));
+  t.after(() => asker.destroy());
+  const timeouts = { quiesceMs: 1000, freezeMs: 200 };
+  asker.write(`${JSON.stringify({ type: "suspend", to: null, partBytes: null, lock: null, timeouts })}\n`);
+  for (let said = ""; !said.includes('"image"'); ) said += String((await once(asker, "data"))[0]); // and never says that it keeps it
+  assert.equal((await service.get("/")).body.count, 41, "the program lost patience");
+  asker.destroy();
+  await service.supervisor.saw(/not suspended/);
+  const { status: updated, stderr } = await service.update();
+  assert.equal(updated, 0, stderr);
+  const path = join(runtimeDirectory(t), "counter.kstate");
+  const suspended = await service.kstate("suspend", "--to", `file:${path}`);
+  assert.equal(suspended.status, 0, suspended.stderr);
 });
 
 /** The lock file of a program that reads `counter` in one version only. */
