@@ -20,11 +20,22 @@ function utf8Into(text: string, bytes: Uint8Array, offset: number): number {
     : writeUtf8.call(bytes, text, offset, text.length * 3);
 }
 
+/**
+ * Up to so many characters one by one are faster than a call of `utf8Write`, which takes about 40 ns on Node 20, 22 on
+ * Node 24 and 10 on Node 22.
+ */
+function characterLimit(): number {
+  if (writeUtf8 === undefined || typeof process !== "object") return 64;
+  const major = Number.parseInt(process.versions.node, 10);
+  return major < 22 ? 40 : 24;
+}
+
 /** What generated code that saves may call, beside what stands in its own text. Each throws 0 on a misfit. */
 export const saveHelpers = {
   littleEndianBytes,
   isWellFormed,
   utf8Into,
+  loopLimit: characterLimit(),
   encode: (text: string) => encoder.encode(text),
   address(view: DataView, offset: number, value: unknown, base: AddressBase): void {
     const at = typeof base.at === "function" ? base.at() : base.at;

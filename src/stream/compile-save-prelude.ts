@@ -7,7 +7,7 @@ import { referencesPrelude } from "./compile-save-references.ts";
 import { entryHeaderSize, entrySizeLimit } from "./format.ts";
 
 export const savePrelude = `
-const {littleEndianBytes,isWellFormed,utf8Into,address,folio}=k0;
+const {littleEndianBytes,isWellFormed,utf8Into,loopLimit,address,folio}=k0;
 let W,B,V,E=0,T=0,D=0,C;
 function begin(){beginReferences();}
 function end(){W=B=V=C=undefined;E=0;endReferences();}
@@ -27,16 +27,34 @@ function text(p,s,max){
   if(n>max)throw 0;
   if(p+4+n*3>E&&!roomForText(p,4+n*3))return slowText(p,s,max);
   const start=p+4;
-  if(n<=48){
+  if(n<=loopLimit){
     const b=B;let i=0;
-    for(;i<n;i++){const c=s.charCodeAt(i);if(c>127)break;b[start+i]=c;}
-    if(i===n){V.setUint32(p,n,true);return start+n;}
+    for(;i+1<n;i+=2){const c=s.charCodeAt(i),d=s.charCodeAt(i+1);if((c|d)>127)break;b[start+i]=c;b[start+i+1]=d;}
+    if(i+1===n){const c=s.charCodeAt(i);if(c<128)b[start+i++]=c;}
+    const end=i===n?start+n:rest(b,s,i,start+i);
+    if(end-start>max)throw 0;
+    V.setUint32(p,end-start,true);
+    return end;
   }
   const size=utf8Into(s,B,start);
   if(size!==n&&!isWellFormed(s))throw 0;
   if(size>max)throw 0;
   V.setUint32(p,size,true);
   return start+size;
+}
+/** UTF-8 from a character on; a surrogate that stands alone is none. */
+function rest(b,s,i,p){
+  for(const n=s.length;i<n;i++){
+    let c=s.charCodeAt(i);
+    if(c<128){b[p++]=c;continue;}
+    if(c<2048){b[p]=192|c>>6;b[p+1]=128|c&63;p+=2;continue;}
+    if((c&63488)!==55296){b[p]=224|c>>12;b[p+1]=128|c>>6&63;b[p+2]=128|c&63;p+=3;continue;}
+    const low=++i<n?s.charCodeAt(i):0;
+    if(c>56319||(low&64512)!==56320)throw 0;
+    c=65536+((c&1023)<<10|low&1023);
+    b[p]=240|c>>18;b[p+1]=128|c>>12&63;b[p+2]=128|c>>6&63;b[p+3]=128|c&63;p+=4;
+  }
+  return p;
 }
 function roomForText(p,n){if(W.isFixed)return false;grow(p,n);return true;}
 function slowText(p,s,max){
