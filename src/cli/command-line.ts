@@ -1,5 +1,6 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import {
+  DEFAULT_DETACHED_MS,
   DEFAULT_STANDBY_MS,
   DEFAULT_TIMEOUTS,
   RESTART_POLICIES,
@@ -35,6 +36,7 @@ const known = {
   "boot-timeout": { type: "string" },
   "quiesce-timeout": { type: "string" },
   "freeze-timeout": { type: "string" },
+  "detached-timeout": { type: "string" },
 } as const satisfies ParseArgsConfig["options"];
 
 /** Signals that are passed on to the program, or begin an update. */
@@ -73,6 +75,8 @@ export interface CommandLine {
   readonly rehearse: boolean;
   /** How long the previous version stands by, ms; null: it does not. */
   readonly standbyMs: number | null;
+  /** How long detached responses may take to finish when their service is suspended, ms. */
+  readonly detachedMs: number;
   /** How many entries are shown. */
   readonly limit: number;
   /** What stands after `--`; null when there is no `--`. */
@@ -116,6 +120,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
       values.standby || values["standby-timeout"] !== undefined
         ? milliseconds("standby-timeout", values["standby-timeout"], DEFAULT_STANDBY_MS)
         : null,
+    detachedMs: milliseconds("detached-timeout", values["detached-timeout"], DEFAULT_DETACHED_MS),
     limit: wholeNumber("limit", values.limit ?? "20"),
     timeouts: {
       bootMs: milliseconds("boot-timeout", values["boot-timeout"], DEFAULT_TIMEOUTS.bootMs),

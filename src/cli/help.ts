@@ -22,9 +22,9 @@ export const helpText = `kstate: live update for stateful Node.js services
 
   --name NAME             which service; "default" unless given here or in KSTATE_NAME
   --memory SIZE           run: room for state and folios, 512M or 16G; used as needed (1G)
-  --to CARRIER            suspend: file:PATH, luo:SESSION, dax:PATH, or - for standard output (the state file)
+  --to CARRIER            suspend, kexec: file:PATH, luo:SESSION, dax:PATH, or - for standard output (the state file)
   --from CARRIER          run: begin with the state that was kept there; - is standard input
-  --for FILE              suspend: write what the program with this lock file reads, to go back to it
+  --for FILE              suspend, kexec: write what the program with this lock file reads, to go back to it
   --part-size SIZE        suspend: cut a file into parts, so that a copy of it can be resumed
   --stale-ok              run, resume: take a state that was resumed before; what happened since is lost
   --kernel FILE           kexec: the next kernel (the running one's in /boot)
@@ -37,8 +37,9 @@ export const helpText = `kstate: live update for stateful Node.js services
   --env KEY=VALUE         run, update: add to the next version's environment; may be repeated
   --force                 update: also if a rollback would then be refused, or lose state
   --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
-  --quiesce-timeout MS    update, rollback: for requests under way to end (1000)
-  --freeze-timeout MS     update, rollback: until the next version has the state (5000)
+  --quiesce-timeout MS    update, rollback, suspend, kexec: for requests under way to end (1000)
+  --freeze-timeout MS     update, rollback: until the next version has the state (5000); suspend: until it is kept (600000)
+  --detached-timeout MS   suspend, kexec: for detached responses to finish (10000)
   --rehearse              update, rollback: let the next version check the live state before anybody waits
   --standby               update, rollback: keep the previous version booted, so that going back costs no boot
   --standby-timeout MS    the same, and for how long (600000)

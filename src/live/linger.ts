@@ -20,6 +20,11 @@ export function linger(listeners: Listeners, left: readonly Socket[], done: () =
       if (open.size === 0) done();
     });
   }
+  stopServing(listeners);
+}
+
+/** Accepts nothing any more, and goes on with what stays. */
+export function stopServing(listeners: Listeners): void {
   for (const datagrams of listeners.datagrams) datagrams.stop();
   for (const connections of listeners.servers) {
     stopAccepting(connections.server);

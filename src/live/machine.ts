@@ -253,6 +253,7 @@ export type ProgramEvent =
       readonly quiesceMs: number;
       readonly freezeMs: number;
       readonly lock: unknown;
+      readonly detachedMs?: number;
     }
   | { readonly type: "cancel"; readonly generation: number }
   | { readonly type: "adopt" }
@@ -287,6 +288,8 @@ export type ProgramEffect =
       readonly freezeMs: number;
       /** For whom the state is written when the program is suspended; absent when it hands over. */
       readonly suspendFor?: unknown;
+      /** How long detached responses may then take to finish. */
+      readonly detachedMs?: number;
     }
   | { readonly type: "refuse"; readonly generation: number; readonly error: ErrorRecord };
 

@@ -4,6 +4,7 @@ import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
 import type { CollectionRecord, Folio } from "../memory/index.ts";
 import { checkSuccessor } from "./check-successor.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { farewell } from "./farewell.ts";
 import { type FreezeResult, freeze, type Parts } from "./freeze.ts";
 import { linger, staying } from "./linger.ts";
 import type { ProgramEffect } from "./machine.ts";
@@ -38,6 +39,8 @@ export class OldSide {
   #preCopied: PreCopied | undefined;
   /** When the first request of this update was held back. */
   #quiescedAtNs = 0n;
+  /** How long detached responses may take after a suspend; null after another freeze. */
+  #detachedMs: number | null = null;
   #quiescing: { readonly quiesce: Quiesce; readonly effect: Quiescing } | undefined;
 
   constructor(parts: Parts, link: SupervisorLink, system: LiveSystem, checkpoints: Checkpoints) {
@@ -145,6 +148,7 @@ export class OldSide {
     this.#quiescing = undefined;
     const common = { ...effect, versionIds: this.#versionIds, quiescedAtNs: this.#quiescedAtNs };
     const result = effect.suspendFor === undefined ? this.#handOver(common) : this.#suspend(common);
+    this.#detachedMs = effect.suspendFor === undefined ? null : (effect.detachedMs ?? 0);
     if (result.verdict === "CANCELLED") {
       this.#checkpoints.held = false;
       this.forgetSuccessor();
@@ -163,16 +167,23 @@ export class OldSide {
       channel: this.#link.channel,
       report: (figures) => this.#link.send({ type: "suspended", generation: request.generation, figures }),
     });
-    return error === null ? { verdict: "COMMITTED", left: [] } : { verdict: "CANCELLED", error };
+    if (error !== null) return { verdict: "CANCELLED", error };
+    this.#link.memory.fence();
+    this.#parts.collections.leave();
+    return { verdict: "COMMITTED", left: [] };
   }
 
-  /** Ends this program: at once, or when the last connection that stays here has closed. */
+  /**
+   * Ends this program after a commit: at once, or when the last connection that stays here has closed. One that was
+   * suspended ends the others as well, and has not for ever.
+   */
   leave(generation: number, left: readonly Socket[]): void {
     const connections = staying(this.#parts.listeners).length;
     const exit = (): void => this.#system.exit(0);
+    if (connections > 0) this.#link.send({ type: "left", generation, connections });
+    if (this.#detachedMs !== null) return void farewell(this.#parts, this.#detachedMs).then(exit);
     if (connections === 0) return exit();
     this.#closePair();
-    this.#link.send({ type: "left", generation, connections });
     linger(this.#parts.listeners, left, exit);
   }
 

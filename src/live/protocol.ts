@@ -46,7 +46,8 @@
  * suspend 1  S opens the verdict word, S → O suspend
  *         2  O quiesces, freezes, saves into the memory: CLEAN, O → S suspended, and blocks on the channel
  *         3  S lets C keep the memory, decides COMMITTED, says `decided` on the channel
- *         4  O finds COMMITTED and exits; its connections end with it
+ *         4  O finds COMMITTED, ends its connections: WebSockets with 1012, detached responses when they have finished
+ *            or their time is over, meanwhile O → S left; and exits
  * resume     a first program finds the memory CLEAN: at `boot` it loads, owns the memory, serves
  *                                                           P → S serving, S lets C finish
  * ```
@@ -149,6 +150,8 @@ export type ToProgram =
       readonly freezeMs: number;
       /** Of the program that will resume, null: the state is written in its newest versions. */
       readonly lock: unknown;
+      /** How long detached responses may take to finish after the commit. 0 unless given. */
+      readonly detachedMs?: number;
     }
   | { readonly type: "cancel"; readonly generation: number }
   /** Save the state into a new file, and serve on. */

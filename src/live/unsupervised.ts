@@ -2,6 +2,7 @@ import type { Carrier, Stored, Waiting } from "../carrier/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
 import { type BackEnd, createHeap, createMemfd, PhysicalMemory } from "../memory/index.ts";
 import { type Checkpoints, loadCheckpoint } from "./checkpoints.ts";
+import { dismissAll } from "./farewell.ts";
 import { type Parts, thaw } from "./freeze.ts";
 import type { StartContext } from "./starters.ts";
 import type { AfterCrash, FoundState, StateDirectory } from "./state-directory.ts";
@@ -91,6 +92,7 @@ export class Unsupervised {
       this.#phase = "ended";
       this.#checkpoints!.end();
       this.#directory?.forget();
+      await dismissAll(this.#parts.moving);
       return stored;
     } catch (error) {
       thaw(this.#parts, this.memory);

@@ -27,6 +27,9 @@ export const DEFAULT_TIMEOUTS: UpdateTimeouts = { bootMs: 30_000, quiesceMs: 1_0
 /** How long the previous version stands by, ms, unless said. */
 export const DEFAULT_STANDBY_MS = 600_000;
 
+/** How long detached responses may take to finish when their service is suspended, ms, unless said. */
+export const DEFAULT_DETACHED_MS = 10_000;
+
 export type ControlRequest =
   | {
       readonly type: "update";
@@ -67,6 +70,8 @@ export interface SuspendRequest {
   /** The lock record of the program that will resume; null: the newest versions. */
   readonly lock: unknown;
   readonly timeouts: UpdateTimeouts;
+  /** How long responses that are detached may take to finish, ms. */
+  readonly detachedMs: number;
 }
 
 export interface ResumeRequest {
@@ -119,13 +124,19 @@ export function parseRequest(line: string): ControlRequest {
 }
 
 function suspendRequest(
-  { to = null, partBytes = null, lock = null }: Partial<Omit<SuspendRequest, "type">>,
+  {
+    to = null,
+    partBytes = null,
+    lock = null,
+    detachedMs = DEFAULT_DETACHED_MS,
+  }: Partial<Omit<SuspendRequest, "type">>,
   timeouts: UpdateTimeouts,
 ): SuspendRequest {
   if (to !== null && typeof to !== "string") throw protocolError("to is not a carrier's address");
   if (partBytes !== null && !(Number.isSafeInteger(partBytes) && partBytes > 0))
     throw protocolError("partBytes is not a size");
-  return { type: "suspend", to, partBytes, lock, timeouts };
+  if (!(Number.isFinite(detachedMs) && detachedMs > 0)) throw protocolError("detachedMs is not a time in ms");
+  return { type: "suspend", to, partBytes, lock, timeouts, detachedMs };
 }
 
 function protocolError(problem: string): KstateError {

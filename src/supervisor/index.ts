@@ -1,6 +1,7 @@
 export { requestControl } from "./control-client.ts";
 export {
   type ControlRequest,
+  DEFAULT_DETACHED_MS,
   DEFAULT_STANDBY_MS,
   DEFAULT_TIMEOUTS,
   type LastUpdate,

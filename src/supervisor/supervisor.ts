@@ -5,6 +5,7 @@ import { adoptService } from "./adopt-service.ts";
 import type {
   ResumeResult,
   SupervisorStatus,
+  SuspendRequest,
   SuspendResult,
   UpdateResult,
   UpdateTimeouts,
@@ -197,7 +198,7 @@ export class Supervisor {
    * is lost with the supervisor. Rejects when the program goes on instead.
    */
   async suspend(
-    { lock, timeouts }: { readonly lock: unknown; readonly timeouts: UpdateTimeouts },
+    { lock, timeouts, detachedMs }: Pick<SuspendRequest, "lock" | "timeouts" | "detachedMs">,
     keep: Carrier["store"],
     progress: (text: string) => void,
   ): Promise<SuspendResult> {
@@ -208,7 +209,7 @@ export class Supervisor {
     service.generation += 1;
     const { generation } = service;
     const facts = { service: service.options.name, generation };
-    const context = { system, memory, generation, timeouts, program, lock, progress };
+    const context = { system, memory, generation, timeouts, detachedMs, program, lock, progress };
     return this.#suspension.suspend(
       { ...context, keep: (options) => keep(memory, facts, options) },
       startedAtMs,

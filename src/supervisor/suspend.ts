@@ -21,6 +21,8 @@ export interface SuspendContext {
   readonly memory: PhysicalMemory;
   readonly generation: number;
   readonly timeouts: UpdateTimeouts;
+  /** How long responses that are detached may take to finish, ms. */
+  readonly detachedMs: number;
   readonly program: Program;
   /** For whom the state is written: a lock record, or null for the newest versions. */
   readonly lock: unknown;
@@ -56,11 +58,11 @@ export class Suspend {
 
   constructor(context: SuspendContext) {
     this.#context = context;
-    const { memory, generation, timeouts, program, lock, progress } = context;
+    const { memory, generation, timeouts, detachedMs, program, lock, progress } = context;
     const { quiesceMs, freezeMs } = timeouts;
     memory.verdicts.open(generation);
     progress("quiescing, then freezing");
-    program.send({ type: "suspend", generation, quiesceMs, freezeMs, lock });
+    program.send({ type: "suspend", generation, quiesceMs, freezeMs, lock, detachedMs });
     this.#startTimer(quiesceMs + PATIENCE_MS);
   }
 
@@ -70,6 +72,8 @@ export class Suspend {
       this.#figures = message.figures;
       this.#feed({ type: "suspended" });
     }
+    if (message.type === "left")
+      this.#context.progress(`the state is kept; waiting for ${message.connections} detached connections`);
     if (message.type === "refused" || message.type === "thawed")
       this.#feed({ type: message.type, error: message.error });
   }
@@ -102,7 +106,7 @@ export class Suspend {
         return program.kill("SIGKILL");
       case "timer":
         clearTimeout(this.#timer);
-        if (effect.phase === "settling") this.#startTimer(SETTLE_MS);
+        if (effect.phase === "settling") this.#startTimer(SETTLE_MS + this.#context.detachedMs);
         return;
       case "done":
         return this.#resolve({

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { WebSocket } from "ws";
 import { ChildOutput } from "../support/child-output.js";
 import { fixture, runtimeDirectory } from "../support/service.js";
 
 interface Run {
   readonly output: ChildOutput;
+  readonly port: string;
   get(path: string): Promise<Record<string, unknown>>;
 }
 
@@ -26,7 +29,7 @@ async function start(t: TestContext, directory: string, from = ""): Promise<Run>
     (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { connection: "close" } })).json() as Promise<
       Record<string, unknown>
     >;
-  return { output, get };
+  return { output, port: port!, get };
 }
 
 test("a program without a supervisor keeps its state in a carrier and takes it up again", async (t) => {
@@ -37,8 +40,12 @@ test("a program without a supervisor keeps its state in a carrier and takes it u
   const refused = await first.get(`/suspend?to=file:${join(directory, "no/such/place/carried")}`);
   assert.deepEqual(refused, { refused: "CARRIER_FAILED", count: 1, from: "thaw" });
   await first.get("/add");
+  const webSocket = new WebSocket(`ws://127.0.0.1:${first.port}/`);
+  await once(webSocket, "message");
+  const closing = once(webSocket, "close");
   await assert.rejects(first.get(`/suspend?to=${to}`), "its connections end with it");
   assert.equal(await first.output.closed(), 0);
+  assert.deepEqual(await closing, [1012, Buffer.from("service restart")]);
 
   const second = await start(t, directory, to);
   assert.deepEqual(await second.get("/add"), { count: 3, from: "restore" });

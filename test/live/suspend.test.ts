@@ -34,7 +34,7 @@ test("a suspended service is resumed from a file by its next version, and goes b
   assert.equal(result.connections, 2);
   assert.equal(result.image.sizeBytes, readFileSync(path).length);
   assert.equal(await service.supervisor.closed(), 0, "the service ends with its state kept");
-  await assert.rejects(webSocket.next(), /closed with 1006/);
+  await assert.rejects(webSocket.next(), /closed with 1012 service restart/);
 
   const next = await resumed(t, to, { VERSION: "2" });
   assert.deepEqual(

@@ -17,16 +17,18 @@ export interface CliCommand {
 
 const UPDATE_OPTIONS = [...TIMEOUT_OPTIONS, "rehearse", "standby", "standby-timeout"] as const;
 
+const SUSPEND_TIMEOUTS = ["quiesce-timeout", "freeze-timeout", "detached-timeout"] as const;
+
 export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Object.create(null), {
   suspend: {
-    options: ["name", "to", "for", "part-size", "json", "quiesce-timeout", "freeze-timeout"],
+    options: ["name", "to", "for", "part-size", "json", ...SUSPEND_TIMEOUTS],
     run: suspend,
   },
   resume: { options: ["name", "memory", "env", "stale-ok", "json"], run: resume },
   kexec: {
     options: [
       ...(["name", "to", "for", "kernel", "initrd", "append", "dry-run", "json"] as const),
-      ...(["quiesce-timeout", "freeze-timeout"] as const),
+      ...SUSPEND_TIMEOUTS,
     ],
     run: kexec,
   },

@@ -4,6 +4,7 @@ import { isKstateError, KstateError } from "../../error/index.ts";
 import {
   activatedSockets,
   claimName,
+  DEFAULT_DETACHED_MS,
   DEFAULT_TIMEOUTS,
   ensureRuntimeDirectory,
   findOrphan,
@@ -94,7 +95,7 @@ function keepInStore(
   };
   return () => {
     supervisor
-      .suspend({ lock: null, timeouts: DEFAULT_TIMEOUTS }, keep, () => {})
+      .suspend({ lock: null, timeouts: DEFAULT_TIMEOUTS, detachedMs: DEFAULT_DETACHED_MS }, keep, () => {})
       .catch(() => supervisor.stop());
   };
 }

@@ -27,7 +27,7 @@ export async function suspend(line: CommandLine): Promise<number> {
 
 /** Asks for it; `to` is absolute, or null for standard output. */
 export async function requestSuspend(
-  { name, lockFile, partBytes, timeouts }: CommandLine,
+  { name, lockFile, partBytes, timeouts, detachedMs }: CommandLine,
   to: string | null,
   quiet: boolean,
 ): Promise<SuspendResult> {
@@ -42,6 +42,7 @@ export async function requestSuspend(
     partBytes,
     lock,
     timeouts: { ...timeouts, freezeMs },
+    detachedMs,
   } as const;
   return (await ask(name, request, progress, toStandardOutput)) as SuspendResult;
 }

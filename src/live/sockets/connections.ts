@@ -37,6 +37,11 @@ export interface MovingConnections {
   forget(): void;
   /** Undoes {@link collect}, and starts every time-out again. */
   thaw(): void;
+  /**
+   * Ends the connections for their clients, after what has been sent, and returns those that will close; the program hears
+   * no more of them. Only after {@link collect} and the commit, when no other program has them.
+   */
+  dismiss(): Socket[];
   /** How many connections the loaded records are for. */
   readonly loaded: number;
   /** Takes the connections of the loaded records in. Nothing is read or sent yet. */

@@ -5,6 +5,7 @@ import type { MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
 import { type SocketRecord, socketsState, statesOf } from "./records.ts";
 import {
+  dismiss,
   renewTimeout,
   startReading,
   stopReading,
@@ -97,6 +98,12 @@ export class DescribedSockets<S> implements MovingConnections {
   forget(): void {
     this.#records.sockets = [];
     this.#states.states = [];
+  }
+
+  dismiss(): Socket[] {
+    const sockets = [...this.#members.keys()];
+    for (const socket of sockets) dismiss(socket);
+    return sockets;
   }
 
   get loaded(): number {

@@ -79,6 +79,20 @@ export function silence(socket: Socket): void {
   socket.setTimeout(0);
 }
 
+/**
+ * Ends a connection after what has been sent and some last bytes. What the other side still says is read, or the end would
+ * be a reset, and dropped: nobody listens any more.
+ */
+export function dismiss(socket: Socket, last: Uint8Array = NOTHING): void {
+  for (const event of ["data", "readable", "end", "close", "timeout", "drain", "error"])
+    socket.removeAllListeners(event);
+  socket.on("error", () => {}); // the close that follows is all there is to know
+  socket.setTimeout(0);
+  if (!socket.writableEnded) socket.end(last);
+  socket.resume();
+  startReading(socket);
+}
+
 /** Closes a server's listening descriptor; connections and `close` listeners are left alone. */
 export function stopAccepting(server: Server): void {
   (server as unknown as { _handle: Handle | null })._handle?.close();

@@ -5,7 +5,7 @@
 import type { Socket } from "node:net";
 import { KstateError } from "../../error/index.ts";
 import type { WebSocketRecord } from "./records.ts";
-import { unsentBytes } from "./stream-socket.ts";
+import { dismiss, unsentBytes } from "./stream-socket.ts";
 import {
   compressionClass,
   describeCompression,
@@ -18,6 +18,9 @@ const RECEIVER = { info: 0, length16: 1, length64: 2, mask: 3, data: 4 } as cons
 const CLOSING = 2;
 const OPCODE_CONTINUATION = 0;
 const OPCODE_CONTROL = 8;
+const OPCODE_CLOSE = 8;
+/** IANA's WebSocket close codes: the service restarts, a client may come again. */
+const SERVICE_RESTART = 1012;
 /** Of the first frame of a message: it is compressed. */
 const RSV1 = 0x40;
 
@@ -141,6 +144,25 @@ export function describe(webSocket: object, listener: string, unread: Uint8Array
     unread: closing === 2 ? new Uint8Array(0) : unreadFrames(ws._receiver, unread),
     unsent: unsentBytes(ws._socket!),
   };
+}
+
+/**
+ * Closes a WebSocket that is not {@link isInMotion} for its client, with 1012, unless it is closing already. The program
+ * hears no more of it, and what it still sends is dropped.
+ */
+export function dismissWebSocket(webSocket: object): Socket {
+  const ws = internals(webSocket);
+  const socket = ws._socket!;
+  const isClosing = ws.readyState === CLOSING;
+  ws._readyState = CLOSING;
+  dismiss(socket, isClosing ? undefined : closeFrame(SERVICE_RESTART, "service restart"));
+  return socket;
+}
+
+function closeFrame(code: number, reason: string): Uint8Array {
+  const text = Buffer.from(reason);
+  const payload = Buffer.concat([Uint8Array.of(code >> 8, code & 0xff), text]);
+  return Buffer.concat([frameHeader(true, OPCODE_CLOSE, payload.length, false), payload]);
 }
 
 function unreadFrames(receiver: Receiver, unread: Uint8Array): Uint8Array {

@@ -10,6 +10,7 @@ import {
   assertMovable,
   continueSending,
   describe,
+  dismissWebSocket,
   isInMotion,
   revive,
   socketOf,
@@ -127,6 +128,11 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   forget(): void {
     this.#records.sockets = [];
     this.#states.states = [];
+  }
+
+  dismiss(): Socket[] {
+    const webSockets = [...this.#members.keys()];
+    return webSockets.map((webSocket) => dismissWebSocket(webSocket));
   }
 
   get loaded(): number {
