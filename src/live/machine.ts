@@ -9,7 +9,7 @@ import type { HandoverFigures, VersionIds } from "./protocol.ts";
 // ---- the supervisor's side ----
 
 export type BrokerState =
-  | { readonly phase: "booting" | "preparing" | "rehearsing" | "handover" }
+  | { readonly phase: "booting" | "preparing" | "rehearsing" | "receiving" | "handover" }
   /** The verdict word is being decided because of `error`; `old` is what the old program has said or done. */
   | {
       readonly phase: "deciding";
@@ -35,6 +35,8 @@ export type BrokerEvent =
   | { readonly type: "prepared"; readonly rehearse: boolean }
   /** The old program has saved a trial stream, and the successor can load it. */
   | { readonly type: "rehearsed" | "verified" }
+  /** The successor looks at nothing but the pair from now on. */
+  | { readonly type: "receiving" }
   /** The successor refused, threw or exited. */
   | { readonly type: "successorFailed"; readonly error: ErrorRecord }
   | { readonly type: "serving"; readonly figures: HandoverFigures | null }
@@ -52,7 +54,8 @@ export type BrokerEffect =
         | "prepare"
         | "rehearse"
         | "verify"
-        | "handOver"
+        | "receive"
+        | "freeze"
         | "decideCancelled"
         | "endSuccessor"
         | "endOld";
@@ -64,7 +67,7 @@ export type BrokerEffect =
   | { readonly type: "cancelled"; readonly error: ErrorRecord };
 
 /** Phases that must not take for ever. */
-export type TimedPhase = "preparing" | "rehearsing" | "handover" | "thawing" | "finishing";
+export type TimedPhase = "preparing" | "rehearsing" | "receiving" | "handover" | "thawing" | "finishing";
 
 type Step<State, Effect> = readonly [State, readonly Effect[]];
 
@@ -79,14 +82,19 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
       return "error" in event ? cancelled(event.error) : [state, []];
     case "preparing":
       if (event.type === "prepared") {
-        if (!event.rehearse) return handingOver;
+        if (!event.rehearse) return receiving;
         return [{ phase: "rehearsing" }, [{ type: "timer", phase: "rehearsing" }, { type: "rehearse" }]];
       }
       if (!("error" in event)) return [state, []];
       return event.type === "refused" ? cancelled(event.error) : cancelledWithOld(event.error);
     case "rehearsing":
       if (event.type === "rehearsed") return [state, [{ type: "verify" }]];
-      if (event.type === "verified") return handingOver;
+      if (event.type === "verified") return receiving;
+      return "error" in event ? cancelledWithOld(event.error) : [state, []];
+    case "receiving":
+      if (event.type === "receiving")
+        return [{ phase: "handover" }, [{ type: "timer", phase: "handover" }, { type: "freeze" }]];
+      // The old program has not been told to freeze, so nobody can have committed.
       return "error" in event ? cancelledWithOld(event.error) : [state, []];
     case "handover":
       if (event.type === "serving") return finishing({ figures: event.figures, serving: true, left: false });
@@ -124,9 +132,9 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
   }
 }
 
-const handingOver: Step<BrokerState, BrokerEffect> = [
-  { phase: "handover" },
-  [{ type: "timer", phase: "handover" }, { type: "handOver" }],
+const receiving: Step<BrokerState, BrokerEffect> = [
+  { phase: "receiving" },
+  [{ type: "timer", phase: "receiving" }, { type: "receive" }],
 ];
 
 function oldAfter(event: BrokerEvent): "frozen" | "thawed" | "exited" {

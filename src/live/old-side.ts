@@ -17,7 +17,8 @@ import type { SupervisorLink } from "./supervisor-link.ts";
 import { type SuspendRequest, suspend } from "./suspend.ts";
 import type { LiveSystem } from "./system.ts";
 import { type PreCopied, preCopy } from "./tracked/pre-copy.ts";
-import { warmSave, warmUp } from "./warm-up.ts";
+import { sampleOf, warmSave } from "./warm-state.ts";
+import { warmUp } from "./warm-up.ts";
 
 /** What a successor says of its state. */
 export type ProgramRecord = LockRecord & { readonly collections?: readonly CollectionRecord[] };
@@ -69,8 +70,8 @@ export class OldSide {
       await this.#warmUpOnce();
       preparation.signal.throwIfAborted();
       await this.#preCopy(generation, lock, pair, preparation.signal);
-      const length = warmSave(this.#parts.registry, this.#versionIds);
-      this.#preCopied?.presentAll();
+      const length = await this.#warmSave(pair);
+      preparation.signal.throwIfAborted();
       this.#room = allocRoom(this.#link.memory, length);
       return this.#versionIds;
     } catch (error) {
@@ -106,9 +107,25 @@ export class OldSide {
         progress,
       };
       this.#preCopied = await preCopy(maps, context);
-      this.#preCopied.present(); // so that the trial that follows is what the freeze will be
     }
     pair.sendSlice(null);
+  }
+
+  /** Saves a part of what the freeze will, and lets the successor load a part. */
+  async #warmSave(pair: Pair): Promise<number | undefined> {
+    const { registry } = this.#parts;
+    const versionIds = this.#versionIds;
+    const attempt = <T>(trial: () => T): T => {
+      this.#preCopied?.present(); // so that it is what the freeze will be
+      try {
+        return trial();
+      } finally {
+        this.#preCopied?.presentAll(); // a checkpoint may come next
+      }
+    };
+    const sample = attempt(() => sampleOf(registry, versionIds));
+    if (sample !== undefined) pair.sendSample(sample);
+    return await warmSave(registry, versionIds, attempt);
   }
 
   /** Saves a trial stream of the live state; its bytes. */

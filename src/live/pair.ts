@@ -1,7 +1,10 @@
 import { type ErrorRecord, fromErrorRecord, KstateError } from "../error/index.ts";
-import { MAX_DESCRIPTORS, POLL } from "../memory/index.ts";
+import { MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, POLL } from "../memory/index.ts";
 import { type FrozenRecord, PAIR, type SliceRecord } from "./protocol.ts";
 import type { LiveSystem } from "./system.ts";
+
+/** The most that {@link Pair.sendSample} takes. */
+export const SAMPLE_BYTES = MAX_MESSAGE_BYTES / 2;
 
 /** One end of the pair between the old program and its successor. All calls block, up to a deadline. */
 export class Pair {
@@ -43,6 +46,23 @@ export class Pair {
     if (message === "closed") throw cancelled("the successor ended");
     if (message.payload[0] === PAIR.refused) throw fromErrorRecord(decode(message.payload) as ErrorRecord);
     return true;
+  }
+
+  /** Sends a stream of at most {@link SAMPLE_BYTES} to warm up with; nobody misses it if there is no room. */
+  sendSample(stream: Uint8Array): void {
+    const message = new Uint8Array(1 + stream.length);
+    message[0] = PAIR.sample;
+    message.set(stream, 1);
+    this.#system.send(this.#fd, message, []);
+  }
+
+  /** The sample, if one was sent. Whatever was sent before the hand-over is read with it. */
+  receiveSample(): Uint8Array | undefined {
+    for (;;) {
+      const message = this.#system.receive(this.#fd);
+      if (message === "empty" || message === "closed") return undefined;
+      if (message.payload[0] === PAIR.sample) return message.payload.subarray(1);
+    }
   }
 
   /** Sends descriptors in order, then what the successor has to know; `UPDATE_CANCELLED` if it is gone or silent. */

@@ -24,8 +24,8 @@
  * update 1  S → O prepare    O compares N's descriptions and collections         O → S prepared
  *       1a  if it was asked for:  S → O rehearse    O saves a trial stream into the memory, and serves on
  *           O → S rehearsed   S → N verify      N reads and checks it, changes nothing    N → S verified
- *        2  S opens the verdict word, S → N receive, S → O freeze               N blocks on the pair
- *        3  O quiesces, freezes, saves into the memory, sends descriptors and `frozen` on the pair, blocks
+ *        2  S opens the verdict word, S → N receive    N warms up with the sample     N → S receiving; N blocks on the pair
+ *        3  S → O freeze    O quiesces, freezes, saves into the memory, sends descriptors and `frozen` on the pair, blocks
  *        4  N loads, then decides COMMITTED in the verdict word, serves         N → S serving
  *        5  O finds COMMITTED, closes its copies and exits; with detached responses it says `left` and
  *           exits when they have finished, whatever happens to the service meanwhile
@@ -35,6 +35,7 @@
  *  a  N ends, throws or stays silent before `ready`          S ends N
  *  b  O cannot write what N reads                            O → S refused; S ends N
  * b1  N cannot load the trial stream                         N → S refused; S ends N, S → O cancel
+ * b2  N ends or stays silent before `receiving`              S ends N, S → O cancel
  *  c  O stays busy, or freezing fails                        O undoes it, O → S refused; S decides CANCELLED, ends N
  *  d  N cannot load                                          N decides CANCELLED, tells O on the pair, N → S refused
  *  e  N ends or stays silent while O is frozen               O decides CANCELLED, O → S thawed; S ends N
@@ -57,7 +58,8 @@
  *
  * Pre-copy, between O's comparison and `prepared`, if both have tracked maps (`live/tracked/pre-copy.ts`): O puts
  * slices into the memory and `slice` on the pair, N answers `taken`, and O `sliced` when it has sent enough; N looks at
- * the pair until then, and not again before `receive`. O tells S of every round (`progress`), which gives it more time.
+ * the pair until then, and not again before `receive`. What O puts there next is `sample`: a small stream of its state,
+ * to warm up with; O may leave it out, and N need not look at it. O tells S of every round (`progress`), which gives it more time.
  *
  * A decision that comes second loses and follows the first: after COMMITTED, O leaves and N serves, whatever
  * else happens. Time-outs end at the commit.
@@ -86,7 +88,7 @@
  * | version | what is new |
  * | --- | --- |
  * | 1 | |
- * | 2 | everything that a program says of an update carries its `generation`, and so does the word `decided` |
+ * | 2 | everything that a program says of an update carries its `generation`, and so does the word `decided`; `receiving`, for which a successor of version 1 is not waited |
  *
  * What a program says of an update that has ended, because it was stopped or slow, is ignored by its generation; only
  * a program of version 1, which does not give one, is taken to mean the update under way.
@@ -198,6 +200,8 @@ export type AboutUpdate = {
   | { readonly type: "progress"; readonly text: string }
   | { readonly type: "rehearsed"; readonly streamBytes: number }
   | { readonly type: "verified" }
+  /** To the successor's `receive`: it is ready and looks at nothing but the pair until the verdict. Since version 2. */
+  | { readonly type: "receiving" }
   | { readonly type: "refused"; readonly error: ErrorRecord }
   | { readonly type: "thawed"; readonly error: ErrorRecord }
   /** The old program has handed over and goes on only to finish connections that stay with it. */
@@ -280,7 +284,7 @@ export interface FrozenRecord {
   readonly preCopy: readonly PreCopyRound[];
 }
 
-/** First byte of a message on the pair; JSON follows after `frozen`, `refused` and `slice`. */
+/** First byte of a message on the pair; JSON follows after `frozen`, `refused` and `slice`, a stream after `sample`. */
 export const PAIR = {
   descriptors: 1,
   frozen: 2,
@@ -289,6 +293,7 @@ export const PAIR = {
   slice: 5,
   taken: 6,
   sliced: 7,
+  sample: 8,
 } as const;
 
 const members = {
@@ -311,6 +316,7 @@ const members = {
   progress: ["text"],
   rehearsed: ["streamBytes"],
   verified: [],
+  receiving: [],
   saved: ["error"],
   refused: ["error"],
   thawed: ["error"],
@@ -326,6 +332,7 @@ const membersSince2: { readonly [type in string]?: readonly string[] } = {
   progress: ["generation"],
   rehearsed: ["generation"],
   verified: ["generation"],
+  receiving: ["generation"],
   refused: ["generation"],
   thawed: ["generation"],
   left: ["generation"],

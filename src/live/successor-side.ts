@@ -6,6 +6,7 @@ import type { SupervisorLink } from "./supervisor-link.ts";
 import type { LiveSystem } from "./system.ts";
 import { type TakeOverResult, takeOver } from "./take-over.ts";
 import { PreCopyReceiver } from "./tracked/pre-copy-receiver.ts";
+import { warmLoad } from "./warm-state.ts";
 
 /** What a program does as somebody's successor, from `ready` until it serves or gives up. */
 export class SuccessorSide {
@@ -37,9 +38,14 @@ export class SuccessorSide {
     verifyTrial(this.#link.memory, this.#parts.registry, generation);
   }
 
+  /** Warms up, then blocks until the verdict is known. */
   takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): TakeOverResult {
     this.end();
-    this.#parts.registry.prepare("load", request.versionIds);
+    const { registry } = this.#parts;
+    registry.prepare("load", request.versionIds);
+    const sample = this.#pair.receiveSample();
+    if (sample !== undefined) warmLoad(registry, sample);
+    this.#link.send({ type: "receiving", generation: request.generation });
     const result = takeOver(this.#parts, this.#link.memory, this.#pair, this.#system, request);
     this.#pair.close();
     return result;

@@ -40,6 +40,8 @@ export function brokerEvent(
       return { type: "successorFailed", error: errorOf(message) };
     case "successor verified":
       return { type: "verified" };
+    case "successor receiving":
+      return { type: "receiving" };
     case "old prepared":
       return { type: "prepared", rehearse: update.rehearse };
     case "old rehearsed":
@@ -78,14 +80,14 @@ export function brokerMessages(
       return [["old", { type: "rehearse", generation }]];
     case "verify":
       return [["successor", { type: "verify", generation }]];
-    case "handOver":
+    case "receive": {
+      const { versionIds } = said;
       return [
-        [
-          "successor",
-          { type: "receive", generation, timeoutMs: handoverMs(update), versionIds: said.versionIds },
-        ],
-        ["old", { type: "freeze", generation, quiesceMs, freezeMs }],
+        ["successor", { type: "receive", generation, timeoutMs: handoverMs(update), versionIds }],
       ];
+    }
+    case "freeze":
+      return [["old", { type: "freeze", generation, quiesceMs, freezeMs }]];
     case "cancelOld":
       return [["old", { type: "cancel", generation }]];
     default:

@@ -2,9 +2,7 @@ import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
-import type { VersionIds } from "../description/index.ts";
 import { AF, createSocket, socketPair } from "../memory/index.ts";
-import type { Registry } from "../registry/index.ts";
 import { Pair } from "./pair.ts";
 import { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
@@ -31,22 +29,6 @@ export async function warmUp(
   await inSlices([warmCodec(), warmMemory(), ...steps], ROUNDS);
   for (const { end } of [pair, ...sockets]) end();
   if (role === "successor") await warmExchanges(webSockets, emptyRecord);
-}
-
-/** Ends a trial with a large state after a millisecond or less. */
-const TRIAL_BYTES = 64 * 1024;
-
-/**
- * Saves what there is of a program's own state, up to a few records, and throws it away, so that its own generated code
- * and hooks have run. Gives the stream's length, or undefined when it did not come to its end: whatever is in the way is
- * left for the freeze to find, which may come to another state.
- */
-export function warmSave(registry: Registry, versionIds: VersionIds): number | undefined {
-  try {
-    return registry.save({ versionIds, dataChecksum: false, into: new Uint8Array(TRIAL_BYTES) }).length;
-  } catch {
-    return undefined; // STREAM_FULL, mostly
-  }
 }
 
 const ROUNDS = 150;

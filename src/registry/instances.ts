@@ -56,6 +56,11 @@ export class Instances {
     return [...this.#groups.values()].map(({ description }) => description);
   }
 
+  /** All that are registered or part of one that is. */
+  known(): Iterable<Description> {
+    return this.#byName.values();
+  }
+
   /** The registered description with that id. */
   descriptionOf(id: number): Description | undefined {
     return this.#groups.get(id)?.description;

@@ -1,6 +1,6 @@
 import type { Description, DescriptionRecord } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import type { EntryHeader, SectionHeaders } from "../stream/index.ts";
+import { Applier, type EntryHeader, type SectionHeaders } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
 import { type Instance, instanceText } from "./instance.ts";
 import type { Instances } from "./instances.ts";
@@ -31,11 +31,18 @@ export function loadWhole(
   return { report: pass.report.done(), carried: pass.carried };
 }
 
-/** The first pass alone: throws what a load would throw before it changes anything. */
-export function verifyWhole(source: Source, instances: Instances): void {
+/** The first pass alone: throws what a load would throw before it changes anything; gives what it has read. */
+export function verifyWhole(source: Source, instances: Instances): readonly ReadSection[] {
   const pass = new FirstPass(source, instances);
   for (const headers of source.body.sections) pass.section(headers);
   pass.accountForOthers();
+  return pass.sections;
+}
+
+/** Loads into plain objects that are thrown away, without a hook of the program's. */
+export function tryWhole(source: Source, instances: Instances): void {
+  const trial = new Applier({ folioAt: (address) => ({ address }), isTrial: true });
+  for (const { decoded } of verifyWhole(source, instances)) trial.applyNew(decoded, {});
 }
 
 /** Reads every section, and decides what becomes of each. Changes nothing. */

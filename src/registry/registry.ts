@@ -15,11 +15,11 @@ import type { Collection, InstanceId } from "./instance.ts";
 import { instanceText } from "./instance.ts";
 import { Instances } from "./instances.ts";
 import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
-import { loadWhole, verifyWhole } from "./load-whole.ts";
+import { loadWhole, tryWhole, verifyWhole } from "./load-whole.ts";
 import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
 import { announce } from "./register-channel.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
-import { type BlockReason, blockReasons, type SaveOptions, saveStream } from "./save.ts";
+import { type BlockReason, blockReasons, type SaveInput, type SaveOptions, saveStream } from "./save.ts";
 import { Source, type SourceOptions } from "./source.ts";
 import { keyId } from "./wire-ids.ts";
 
@@ -155,15 +155,7 @@ export class Registry {
 
   /** Saves all registered objects, in the order of registration. The result is a stream of its own. */
   save(options: SaveOptions = {}): Uint8Array {
-    const instances = [...this.#instances.all((id, wireId) => this.#carried.isTaken(id, wireId))];
-    const input = {
-      instances,
-      carried: this.#carried,
-      lock: this.#lockForSave(),
-      blocks: this.#blocks.values(),
-      codec: this.#codec,
-      codecUse: this.codecUse,
-    };
+    const input = this.#saveInput();
     if (options.into !== undefined) {
       const out = new ByteWriter(options.into);
       saveStream(out, input, crc32, options);
@@ -174,6 +166,28 @@ export class Registry {
     const stream = out.written.slice();
     if (out.capacity <= scratchLimit) this.#scratch = out;
     return stream;
+  }
+
+  /**
+   * Saves a stream with the first `most` elements of each list, set and map, to try loading with. Throws `STREAM_FULL`
+   * when that is more than `into` has room for.
+   */
+  sample(most: number, into: Uint8Array, versionIds: VersionIds): Uint8Array {
+    const out = new ByteWriter(into);
+    const input = { ...this.#saveInput(), codec: "reference" as const, most };
+    saveStream(out, input, crc32, { versionIds, dataChecksum: false });
+    return out.written;
+  }
+
+  #saveInput(): SaveInput {
+    return {
+      instances: [...this.#instances.all((id, wireId) => this.#carried.isTaken(id, wireId))],
+      carried: this.#carried,
+      lock: this.#lockForSave(),
+      blocks: this.#blocks.values(),
+      codec: this.#codec,
+      codecUse: this.codecUse,
+    };
   }
 
   /** The buffer of the last save, unless a hook that saves is using it. */
@@ -228,6 +242,16 @@ export class Registry {
    */
   verify(stream: Uint8Array, options: SourceOptions = {}): void {
     verifyWhole(this.#sourceOf(stream, this.#ownLock(), options), this.#instances);
+  }
+
+  /** Loads a stream into objects of its own and forgets them: changes nothing, and calls no hook. */
+  tryLoad(stream: Uint8Array): void {
+    tryWhole(this.#sourceOf(stream, this.#ownLock(), {}), this.#instances);
+  }
+
+  /** Whether saving calls hooks of the program's around an object. */
+  get hasSaveHooks(): boolean {
+    return [...this.#instances.known()].some(({ hooks }) => (hooks.preSave ?? hooks.postSave) !== undefined);
   }
 
   /** Restores one instance, registered or not: the kernel's `kstate_restore`. Throws `INSTANCE_NOT_FOUND`. */

@@ -32,6 +32,8 @@ export interface SaveOptions {
   readonly dataChecksum?: boolean;
   /** A buffer to write into; the result is a part of it. A new one unless given. Throws `STREAM_FULL`. */
   readonly into?: Uint8Array;
+  /** Whether `STREAM_FULL` may come although the stream would just have fitted; it comes sooner then. False unless given. */
+  readonly fullEarly?: boolean;
 }
 
 /** What there is to save. */
@@ -44,6 +46,8 @@ export interface SaveInput {
   readonly blocks: Iterable<string>;
   readonly codec: CodecChoice;
   readonly codecUse: CodecUse;
+  /** The most elements of a list, set or map; all unless given. */
+  readonly most?: number;
 }
 
 interface WrittenEntry {
@@ -65,7 +69,12 @@ export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, opti
   out.offset = 0;
   out.u32(streamMagic);
   const entries: WrittenEntry[] = [];
-  const encoder = new Encoder(out, versionOf, input.codec, input.codecUse);
+  const encoder = new Encoder(out, versionOf, {
+    choice: input.codec,
+    use: input.codecUse,
+    fullEarly: options.fullEarly,
+    most: input.most,
+  });
   for (const { description, object, instanceId, wireId } of instances) {
     const key = typeof instanceId === "string" ? instanceId : undefined;
     encoder.trace.start(instanceText(description.name, instanceId));

@@ -1,8 +1,17 @@
 import type { Description, Kind } from "../description/index.ts";
+import { isKstateError } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { type CodecChoice, type CodecUse, newCodecUse } from "./codec-choice.ts";
 import { compiledSave, noteBytes } from "./compile.ts";
 import { subsectionType } from "./format.ts";
+
+export interface CompiledWriterOptions {
+  /** `auto` unless given. */
+  readonly choice?: CodecChoice | undefined;
+  readonly use?: CodecUse | undefined;
+  /** Whether a buffer that may be too small is taken to be. False unless given: the reference tries whether it is. */
+  readonly fullEarly?: boolean | undefined;
+}
 
 /** Writes the data of a stream's own entries by generated code, where there is any. */
 export class CompiledWriter {
@@ -10,15 +19,16 @@ export class CompiledWriter {
   readonly #versionOf: (description: Description) => number;
   readonly #choice: CodecChoice;
   readonly #use: CodecUse;
+  readonly #fullEarly: boolean;
   readonly #writeCustom: (kind: Kind, value: unknown) => void;
 
   constructor(
     out: ByteWriter,
     versionOf: (description: Description) => number,
     writeCustom: (kind: Kind, value: unknown) => void,
-    choice: CodecChoice = "auto",
-    use: CodecUse = newCodecUse(),
+    { choice = "auto", use = newCodecUse(), fullEarly = false }: CompiledWriterOptions = {},
   ) {
+    this.#fullEarly = fullEarly;
     this.#out = out;
     this.#versionOf = versionOf;
     this.#choice = choice;
@@ -36,7 +46,8 @@ export class CompiledWriter {
         this.#use.compiledSaves++;
         return true;
       }
-    } catch {
+    } catch (error) {
+      if (this.#fullEarly && isKstateError(error, "STREAM_FULL")) throw error;
       this.#out.offset = start;
     }
     this.#use.referenceSaves++;

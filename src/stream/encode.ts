@@ -14,8 +14,7 @@ import {
 } from "../description/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import type { CodecChoice, CodecUse } from "./codec-choice.ts";
-import { CompiledWriter } from "./compiled-writer.ts";
+import { CompiledWriter, type CompiledWriterOptions } from "./compiled-writer.ts";
 import { holds } from "./condition.ts";
 import { LeafWriter } from "./encode-leaf.ts";
 import { EntryWriter } from "./entry-writer.ts";
@@ -29,6 +28,11 @@ type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
 /** Called for each entry of the stream itself: where its header is and how large its data. */
 export type OnEntry = (description: Description, offset: number, size: number) => void;
 
+export interface EncoderOptions extends CompiledWriterOptions {
+  /** The most elements of a list, set or map that are written; only the reference heeds it. All unless given. */
+  readonly most?: number | undefined;
+}
+
 /** Writes sections of one stream. */
 export class Encoder {
   readonly trace = new Trace("save");
@@ -36,19 +40,20 @@ export class Encoder {
   readonly #entries: EntryWriter;
   readonly #leaf: LeafWriter;
   readonly #compiled: CompiledWriter;
+  readonly #most: number;
   #references = new References();
 
   constructor(
     out: ByteWriter,
     versionOf: (description: Description) => number,
-    choice?: CodecChoice,
-    use?: CodecUse,
+    { most = Number.POSITIVE_INFINITY, ...options }: EncoderOptions = {},
   ) {
+    this.#most = most;
     this.#out = out;
     this.#entries = new EntryWriter(out, this.trace, versionOf);
     this.#leaf = new LeafWriter(out, this.trace);
     const custom = (kind: Kind, value: unknown) => this.#leaf.write(kind as Of<"custom">, value);
-    this.#compiled = new CompiledWriter(out, versionOf, custom, choice, use);
+    this.#compiled = new CompiledWriter(out, versionOf, custom, options);
   }
 
   /** A section and its subsections; `onEntry` is told about each entry of the stream, when it is complete. */
@@ -259,9 +264,9 @@ export class Encoder {
   #list(kind: Of<"list" | "set">, value: unknown, versionId: number): void {
     const isList = kind.kind === "list" ? Array.isArray(value) : value instanceof Set;
     if (!isList) throw this.#leaf.misfit(expectation(kind), value);
-    const values: readonly unknown[] = Array.isArray(value) ? value : [...(value as Set<unknown>)];
     const { element, max } = kind;
-    this.#leaf.limit(values.length, max);
+    this.#leaf.limit(Array.isArray(value) ? value.length : (value as Set<unknown>).size, max);
+    const values = this.#first(value as readonly unknown[] | Set<unknown>);
     if (element.kind === "struct") {
       this.#group(element.of(), values, undefined, versionId);
       return;
@@ -280,19 +285,28 @@ export class Encoder {
     if (kind.value.kind === "struct") {
       this.#group(
         kind.value.of(),
-        [...value.values()],
-        { kind: kind.key, keys: [...value.keys()] },
+        this.#first(value.values()),
+        { kind: kind.key, keys: this.#first(value.keys()) },
         versionId,
       );
       return;
     }
-    this.#out.u32(value.size);
-    for (const [key, element] of value) {
+    const entries = this.#most < value.size ? this.#first(value) : value;
+    this.#out.u32(Math.min(this.#most, value.size));
+    for (const [key, element] of entries) {
       this.trace.key(key);
       this.#value(kind.key, key, noObject, noFields, versionId);
       this.#value(kind.value, element, noObject, noFields, versionId);
       this.trace.pop();
     }
+  }
+
+  /** All values, or so many as are to be written. */
+  #first<T>(values: Iterable<T>): readonly T[] {
+    if (this.#most === Number.POSITIVE_INFINITY) return Array.isArray(values) ? values : [...values];
+    const first: T[] = [];
+    for (const value of values) if (first.push(value) >= this.#most) break;
+    return first;
   }
 
   /** Structs that share one header: the elements of a list, set or map. */

@@ -79,6 +79,11 @@ export class Program {
     return this.#contact.process.pid;
   }
 
+  /** Of the protocol, in which they speak; the lowest until it has said what it speaks. */
+  get protocol(): number {
+    return this.#protocol ?? PROTOCOL[0];
+  }
+
   get startedAt(): Date {
     return this.#contact.startedAt;
   }

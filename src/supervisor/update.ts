@@ -19,6 +19,8 @@ import type { SupervisorSystem } from "./system.ts";
 const PREPARE_MS = 15_000;
 /** For both programs to save and to check a trial stream. */
 const REHEARSE_MS = 60_000;
+/** For the successor to warm up. */
+const RECEIVE_MS = 15_000;
 /** For the old program to say that it serves again, and for it to leave after a commit. */
 const SETTLE_MS = 5_000;
 
@@ -160,9 +162,13 @@ export class Update {
       case "rehearse":
         progress("rehearsing: the running program saves a trial");
         return this.#say(effect);
-      case "handOver":
-        progress("quiescing, then handing over");
+      case "receive":
         memory.verdicts.open(generation);
+        this.#say(effect);
+        if (this.#successor.protocol < 2) this.#feed({ type: "receiving" });
+        return;
+      case "freeze":
+        progress("quiescing, then handing over");
         return this.#say(effect);
       case "verify":
       case "cancelOld":
@@ -195,6 +201,7 @@ export class Update {
     const limits = {
       preparing: PREPARE_MS,
       rehearsing: REHEARSE_MS,
+      receiving: RECEIVE_MS,
       handover: handoverMs(timeouts),
       thawing: SETTLE_MS,
       finishing: SETTLE_MS,

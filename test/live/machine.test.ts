@@ -30,16 +30,23 @@ function inWords(effect: BrokerEffect): string {
   return "error" in effect ? `${effect.type} ${effect.error.code}` : effect.type;
 }
 
-const untilHandover: BrokerEvent[] = [{ type: "ready" }, { type: "prepared", rehearse: false }];
+const untilReceive: BrokerEvent[] = [{ type: "ready" }, { type: "prepared", rehearse: false }];
+const untilHandover: BrokerEvent[] = [...untilReceive, { type: "receiving" }];
 
 test("an update commits when the successor serves and the old program has left, in either order", () => {
   const serving: BrokerEvent = { type: "serving", figures: null };
   const left: BrokerEvent = { type: "oldExited", error: error("PROGRAM_EXITED") };
   const committed: BrokerEvent = { type: "verdict", verdict: "COMMITTED" };
-  assert.deepEqual(broker(...untilHandover, serving, left).effects, ["prepare", "handOver", "committed"]);
+  assert.deepEqual(broker(...untilHandover, serving, left).effects, [
+    "prepare",
+    "receive",
+    "freeze",
+    "committed",
+  ]);
   assert.deepEqual(broker(...untilHandover, left, committed, serving).effects, [
     "prepare",
-    "handOver",
+    "receive",
+    "freeze",
     "decideCancelled",
     "committed",
   ]);
@@ -52,12 +59,18 @@ test("a program that has left finishes what stays with it, and is not ended by w
     [serving, left],
     [left, serving],
   ]) {
-    assert.deepEqual(broker(...untilHandover, ...order).effects, ["prepare", "handOver", "committed"]);
+    assert.deepEqual(broker(...untilHandover, ...order).effects, [
+      "prepare",
+      "receive",
+      "freeze",
+      "committed",
+    ]);
   }
   const crash: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
   assert.deepEqual(broker(...untilHandover, left, crash).effects, [
     "prepare",
-    "handOver",
+    "receive",
+    "freeze",
     "crashed PROGRAM_EXITED",
   ]);
 });
@@ -91,7 +104,7 @@ test("what the old program says of an earlier update is not taken for this one",
     { type: "refused", error: error("UPDATE_CANCELLED") },
     { type: "thawed", error: error("UPDATE_CANCELLED") },
   ];
-  assert.deepEqual(broker(...stale, ...untilHandover).effects, ["prepare", "handOver"]);
+  assert.deepEqual(broker(...stale, ...untilHandover).effects, ["prepare", "receive", "freeze"]);
   assert.deepEqual(program("serving", { type: "cancel", generation: 1 }).effects, [
     "forget",
     "forgetSuccessor",
@@ -102,7 +115,7 @@ test("a failure during the hand-over is decided in the verdict word, and the old
   const failed: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
   const cancelled: BrokerEvent = { type: "verdict", verdict: "CANCELLED" };
   const { effects, state } = broker(...untilHandover, failed, cancelled);
-  assert.deepEqual(effects, ["prepare", "handOver", "decideCancelled", "endSuccessor", "cancelOld"]);
+  assert.deepEqual(effects, ["prepare", "receive", "freeze", "decideCancelled", "endSuccessor", "cancelOld"]);
   assert.equal(state.phase, "thawing");
   const [end, last] = brokerStep(state, { type: "thawed", error: error("UPDATE_CANCELLED") });
   assert.equal(end.phase, "ended");
@@ -114,13 +127,27 @@ test("when the old program says that its successor ended, the successor's own en
   const cancelled: BrokerEvent = { type: "verdict", verdict: "CANCELLED" };
   const exited: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
   const { effects } = broker(...untilHandover, thawed, cancelled, exited);
-  assert.deepEqual(effects.slice(2), ["decideCancelled", "endSuccessor", "cancelled PROGRAM_EXITED"]);
+  assert.deepEqual(effects.slice(3), ["decideCancelled", "endSuccessor", "cancelled PROGRAM_EXITED"]);
+});
+
+test("the old program is not told to freeze until the successor is ready for it, and forgets it when that fails", () => {
+  assert.deepEqual(broker(...untilReceive).effects, ["prepare", "receive"]);
+  const failures: BrokerEvent[] = [
+    { type: "successorFailed", error: error("PROGRAM_EXITED") },
+    { type: "timeout", error: error("UPDATE_TIMEOUT") },
+  ];
+  for (const failure of failures) {
+    const { effects, state } = broker(...untilReceive, failure);
+    assert.deepEqual(effects.slice(2, 4), ["cancelOld", "endSuccessor"]);
+    assert.match(effects[4]!, /^cancelled/);
+    assert.equal(state.phase, "ended");
+  }
 });
 
 test("a supervisor that loses patience too late follows the commit", () => {
   const timeout: BrokerEvent = { type: "timeout", error: error("UPDATE_TIMEOUT") };
   const { effects, state } = broker(...untilHandover, timeout, { type: "verdict", verdict: "COMMITTED" });
-  assert.deepEqual(effects, ["prepare", "handOver", "decideCancelled"]);
+  assert.deepEqual(effects, ["prepare", "receive", "freeze", "decideCancelled"]);
   assert.equal(state.phase, "finishing");
 });
 
@@ -148,7 +175,7 @@ test("after the commit nobody is ended for being slow but the old program, once 
   const timeout: BrokerEvent = { type: "timeout", error: error("UPDATE_TIMEOUT") };
   const committed: BrokerEvent = { type: "verdict", verdict: "COMMITTED" };
   const slow = broker(...untilHandover, timeout, committed, timeout, timeout);
-  assert.deepEqual(slow.effects, ["prepare", "handOver", "decideCancelled"]);
+  assert.deepEqual(slow.effects, ["prepare", "receive", "freeze", "decideCancelled"]);
   assert.equal(slow.state.phase, "finishing");
   const serving = broker(...untilHandover, { type: "serving", figures: null }, timeout);
   assert.deepEqual(serving.effects.slice(-1), ["endOld"]);

@@ -298,6 +298,7 @@ function programEffect(world: World, name: UpdateSide, effect: ProgramEffect, re
       return say({ type: "verified", generation });
     }
     case "takeOver":
+      say({ type: "receiving", generation: effect.generation });
       program.blocked = "taking";
       program.generation = effect.generation;
       return;
@@ -522,7 +523,7 @@ function carryOut(world: World, effect: BrokerEffect, plan: Plan): void {
     case "prepare":
       supervisor.pair = false;
       return;
-    case "handOver":
+    case "receive":
       return open(world);
     case "decideCancelled":
       return step(world, { type: "verdict", verdict: decide(world, record.generation, "CANCELLED") });
