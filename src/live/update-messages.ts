@@ -82,9 +82,7 @@ export function brokerMessages(
       return [["successor", { type: "verify", generation }]];
     case "receive": {
       const { versionIds } = said;
-      return [
-        ["successor", { type: "receive", generation, timeoutMs: handoverMs(update), versionIds }],
-      ];
+      return [["successor", { type: "receive", generation, timeoutMs: handoverMs(update), versionIds }]];
     }
     case "freeze":
       return [["old", { type: "freeze", generation, quiesceMs, freezeMs }]];

@@ -52,7 +52,13 @@ test("the history tells who asked, of both versions, phases and figures, and out
       (each: object) => JSON.stringify(each) === '{"name":"counter","versionId":2}',
     ),
   );
-  assert.deepEqual(Object.keys(update.phases), ["booting", "preparing", "handover", "finishing"]);
+  assert.deepEqual(Object.keys(update.phases), [
+    "booting",
+    "preparing",
+    "receiving",
+    "handover",
+    "finishing",
+  ]);
   assert.equal(update.figures.httpConnections, 1);
   assert.equal(cancelled.error.code, "HOOK_FAILED");
   const text = await service.kstate("history", "--limit", "2");

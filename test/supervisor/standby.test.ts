@@ -104,6 +104,7 @@ test("a rehearsal refuses before anybody waits, and changes nothing", async (t) 
     "booting",
     "preparing",
     "rehearsing",
+    "receiving",
     "handover",
     "finishing",
   ]);
