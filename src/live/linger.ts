@@ -7,11 +7,19 @@ export function staying(listeners: Listeners): Socket[] {
   return listeners.servers.flatMap((server) => server.staying());
 }
 
+/** The longest delay of a timer of Node, ms. */
+const MAX_DELAY_MS = 2 ** 31 - 1;
+
 /**
  * After a commit: finishes what stays here and nothing else. The connections that have moved are silent, nothing is
- * accepted, and `done` is called when the last connection that stays has closed.
+ * accepted, and `done` is called when the last connection that stays has closed, or has been cut off after `limitMs`.
  */
-export function linger(listeners: Listeners, left: readonly Socket[], done: () => void): void {
+export function linger(
+  listeners: Listeners,
+  left: readonly Socket[],
+  limitMs: number,
+  done: () => void,
+): void {
   for (const socket of left) silence(socket);
   const open = new Set(staying(listeners));
   for (const socket of open) {
@@ -20,6 +28,7 @@ export function linger(listeners: Listeners, left: readonly Socket[], done: () =
       if (open.size === 0) done();
     });
   }
+  if (limitMs <= MAX_DELAY_MS) setTimeout(() => cutOff(open, limitMs), limitMs).unref();
   stopServing(listeners);
 }
 
@@ -30,4 +39,14 @@ export function stopServing(listeners: Listeners): void {
     stopAccepting(connections.server);
     connections.finish();
   }
+}
+
+function cutOff(open: ReadonlySet<Socket>, limitMs: number): void {
+  const from = [...open].map(({ remoteAddress, remotePort }) => `${remoteAddress}:${remotePort}`);
+  const shown = from.slice(0, 5).join(", ") + (from.length > 5 ? ` and ${from.length - 5} more` : "");
+  const text = `detached responses took more than ${limitMs} ms after the update and are cut off: ${shown}; give them more time with detachedLimitMs`;
+  process.emitWarning(text, "KstateWarning", "DETACHED_LIMIT");
+  setImmediate(() => {
+    for (const socket of open) socket.destroy(); // in a later turn: the warning has to be out before the program ends
+  });
 }

@@ -48,7 +48,7 @@ export class LiveUpdate {
   constructor(options: JoinOptions, environment: LiveEnvironment | undefined, directory?: StateDirectory) {
     const { allow = [] } = options;
     this.name = environment?.name ?? options.name;
-    const detached = new Detached();
+    const detached = new Detached(options.detachedLimitMs);
     this.#parts = {
       registry: new Registry({ folioAt: (address) => this.#folioAt(address) }),
       listeners: new Listeners(detached),
@@ -170,7 +170,7 @@ export class LiveUpdate {
 
   /**
    * Lets a response finish in this program after an update has moved everything else: a long download, a report. No
-   * update waits for it. Its handler must not change state any more: what it changes after the freeze is lost.
+   * update waits for it. After an update it has an hour, unless `detachedLimitMs` says otherwise. Its handler must not change state any more: what it changes after the freeze is lost.
    * The response gets `Connection: close`, unless its head has been sent. `DETACH_UNSUPPORTED` for anything else.
    */
   detached(response: object): void {
@@ -269,6 +269,11 @@ export interface JoinOptions {
    * all unless given. Saving holds the event loop up for some 50 ns for each object.
    */
   readonly checkpoint?: CheckpointOptions;
+  /**
+   * How long {@link LiveUpdate.detached} responses may take after an update, ms, until they are cut off and the old
+   * program ends; 0 for as long as they like. An hour unless given.
+   */
+  readonly detachedLimitMs?: number;
   /**
    * Whether a program without a supervisor saves its state at its end and loads it when it starts again. True unless
    * given.

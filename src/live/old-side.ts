@@ -201,7 +201,7 @@ export class OldSide {
     if (this.#detachedMs !== null) return void farewell(this.#parts, this.#detachedMs).then(exit);
     if (connections === 0) return exit();
     this.#closePair();
-    linger(this.#parts.listeners, left, exit);
+    linger(this.#parts.listeners, left, this.#parts.detached.limitMs, exit);
   }
 
   /** Gives back what was prepared for a successor. */

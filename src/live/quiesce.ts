@@ -43,11 +43,13 @@ export class Quiesce {
       outcome.busy(requestsBusy(quiesceMs, requests));
     };
     this.#timers = { deadline: setTimeout(late, quiesceMs), again: setInterval(look, LOOK_AGAIN_MS) };
+    const startedAtMs = performance.now();
     const hold = (): void => {
       if (this.#over) return;
       outcome.holding();
       this.#holding = true;
-      for (const server of parts.servers) server.quiesce(look);
+      const leftMs = quiesceMs - (performance.now() - startedAtMs);
+      for (const server of parts.servers) server.quiesce(look, leftMs);
       look();
     };
     const failed = (error: KstateError): void => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { Detached } from "#src/live/sockets/detached.js";
 import { RawStream } from "../support/raw-stream.js";
 import { Service } from "../support/service.js";
 
@@ -54,6 +55,30 @@ test("two updates pass while a response of the first version goes on", async (t)
   process.kill(old, "SIGUSR2");
   await client.take(/ end\r\n0\r\n\r\n$/);
   await ended(old);
+});
+
+test("a response that takes longer than its limit is cut off and said so; the old program ends", async (t) => {
+  const service = await Service.start(t, "transfers", { env: { DETACHED_LIMIT_MS: "200" } });
+  const old = Number((await service.get("/")).body.pid);
+  const client = await download(t, service, "first");
+  const { status, stderr } = await service.update();
+  assert.equal(status, 0, stderr);
+  await client.end();
+  assert.doesNotMatch(client.text, / end\r\n/);
+  await ended(old);
+  await service.supervisor.saw(
+    /took more than 200 ms after the update and are cut off: 127\.0\.0\.1:\d+; .*detachedLimitMs/,
+  );
+  assert.notEqual((await service.get("/")).body.pid, old);
+});
+
+test("a limit that is none is refused by its value", () => {
+  assert.throws(() => new Detached(-1), /detachedLimitMs has to be .* 0 for no limit, not -1/);
+  assert.throws(() => new Detached(Number.NaN), /not NaN/);
+  assert.deepEqual(
+    [new Detached().limitMs, new Detached(0).limitMs, new Detached(Number.POSITIVE_INFINITY).limitMs],
+    [3_600_000, Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+  );
 });
 
 test("a program that finishes responses ends with its service", async (t) => {

@@ -8,8 +8,8 @@ export interface ServerConnections {
   has(socket: Socket): boolean;
   /** Forgets a connection: it has closed, or something else moves it. */
   release(socket: Socket): void;
-  /** Begins to hold connections back; `changed` is called whenever one may have come to rest. */
-  quiesce(changed: () => void): void;
+  /** Begins to hold connections back, for so long; `changed` is called whenever one may have come to rest. */
+  quiesce(changed: () => void, limitMs: number): void;
   /** Undoes {@link quiesce} and {@link collect}, and starts every time-out again. */
   unquiesce(): void;
   /** What keeps the freeze waiting, for people. */

@@ -4,7 +4,19 @@ import { KstateError } from "../../error/index.ts";
 
 /** What the program has allowed to finish on the old side: no freeze waits for it. */
 export class Detached {
+  /** How long they may take after the commit, ms; Infinity: as long as they like. */
+  readonly limitMs: number;
   readonly #marked = new WeakSet<object>();
+
+  /** `limitMs` is an hour unless given, and without end when 0. */
+  constructor(limitMs = 3_600_000) {
+    if (!(limitMs >= 0)) {
+      throw new RangeError(
+        `detachedLimitMs has to be a number of milliseconds, or 0 for no limit, not ${limitMs}`,
+      );
+    }
+    this.limitMs = limitMs === 0 ? Number.POSITIVE_INFINITY : limitMs;
+  }
 
   /** Marks a response, a connection of a `node:net` server, or a stream of `node:http2`. */
   mark(subject: object): void {

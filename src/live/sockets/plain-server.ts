@@ -2,6 +2,7 @@ import type { Server, Socket } from "node:net";
 import type { ServerConnections } from "./connections.ts";
 import type { Detached } from "./detached.ts";
 import { count } from "./http-connections.ts";
+import { OpenSockets } from "./open-sockets.ts";
 import { renewTimeout } from "./stream-socket.ts";
 
 /**
@@ -11,24 +12,15 @@ import { renewTimeout } from "./stream-socket.ts";
 export class PlainServer implements ServerConnections {
   readonly key: string;
   readonly server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new OpenSockets();
   readonly #detached: Detached;
-  #quiescing: (() => void) | undefined;
 
   constructor(key: string, server: Server, detached: Detached) {
     this.key = key;
     this.server = server;
     this.#detached = detached;
     // First of all: a listener that describes the connection must find it here.
-    server.prependListener("connection", (socket: Socket) => this.#track(socket));
-  }
-
-  #track(socket: Socket): void {
-    this.#sockets.add(socket);
-    socket.once("close", () => {
-      this.release(socket);
-      this.#quiescing?.();
-    });
+    server.prependListener("connection", (socket: Socket) => this.#sockets.add(socket));
   }
 
   has(socket: Socket): boolean {
@@ -40,11 +32,11 @@ export class PlainServer implements ServerConnections {
   }
 
   quiesce(changed: () => void): void {
-    this.#quiescing = changed;
+    this.#sockets.closed = changed;
   }
 
   unquiesce(): void {
-    this.#quiescing = undefined;
+    this.#sockets.closed = undefined;
     for (const socket of this.#sockets) renewTimeout(socket);
   }
 
