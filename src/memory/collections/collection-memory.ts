@@ -29,7 +29,7 @@ export class CollectionMemory {
   readonly words: Int32Array;
   /** Windows of physical memory as words and as bytes, by number; those that the collection has folios in. */
   readonly windows: Int32Array[] = [];
-  readonly windowBytes: Uint8Array[] = [];
+  readonly windowBytes: Buffer[] = [];
   readonly journal: Journal;
   /** Whether it was just made, so that nothing is in the header but magic, version and kind. */
   readonly isNew: boolean;
@@ -165,7 +165,7 @@ export class CollectionMemory {
     }
     const buffer = this.#memory.window(window);
     this.windows[window] ??= new Int32Array(buffer, 0, Math.floor(buffer.byteLength / 4));
-    this.windowBytes[window] ??= new Uint8Array(buffer);
+    this.windowBytes[window] ??= Buffer.from(buffer);
     this.#folios.set(this.numberOf(folio), folio);
   }
 }

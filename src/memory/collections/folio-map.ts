@@ -129,19 +129,28 @@ export class FolioMap<K, V> {
    */
   *entries(): Generator<[K, V]> {
     const entries = this.#entries;
-    for (const block of entries.blocks()) yield [entries.keyOf(block) as K, entries.valueOf(block) as V];
+    const blocks = entries.blocks();
+    for (let block = blocks.next(); block !== 0; block = blocks.next()) {
+      yield [entries.keyOf(block) as K, entries.valueOf(block) as V];
+    }
   }
 
   /** All keys, as {@link entries}. */
   *keys(): Generator<K> {
     const entries = this.#entries;
-    for (const block of entries.blocks()) yield entries.keyOf(block) as K;
+    const blocks = entries.blocks();
+    for (let block = blocks.next(); block !== 0; block = blocks.next()) {
+      yield entries.keyOf(block) as K;
+    }
   }
 
   /** All values, as {@link entries}. */
   *values(): Generator<V> {
     const entries = this.#entries;
-    for (const block of entries.blocks()) yield entries.valueOf(block) as V;
+    const blocks = entries.blocks();
+    for (let block = blocks.next(); block !== 0; block = blocks.next()) {
+      yield entries.valueOf(block) as V;
+    }
   }
 
   [Symbol.iterator](): Generator<[K, V]> {

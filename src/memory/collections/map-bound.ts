@@ -1,8 +1,9 @@
 import { KstateError } from "../../error/index.ts";
 import type { Folio } from "../folio.ts";
-import { type BlockHeap, firstUnit, isInside } from "./block-heap.ts";
+import type { BlockHeap } from "./block-heap.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
 import { MAP, UNIT_BYTES, UNIT_MASK, unitsOf, WINDOW_SHIFT } from "./layout.ts";
+import { firstUnit, isInside } from "./segment.ts";
 import { isEntry, type SlotTable } from "./slot-table.ts";
 import type { SlotTables } from "./slot-tables.ts";
 

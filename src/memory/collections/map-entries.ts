@@ -1,4 +1,5 @@
 import { isKstateError, KstateError } from "../../error/index.ts";
+import { BlockCursor } from "./block-cursor.ts";
 import { BlockHeap } from "./block-heap.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
 import type { Key } from "./key.ts";
@@ -112,15 +113,9 @@ export class MapEntries {
     return new Uint8Array(words.buffer, start, words[word + 2]!);
   }
 
-  /** All blocks in use; one that moves meanwhile may be met twice. */
-  *blocks(): Generator<number> {
-    let table: SlotTable | undefined = this.tables.oldest;
-    for (; table !== undefined; table = table.successor) {
-      for (let slot = 0; slot <= table.mask && !table.isDrained; slot += 1) {
-        const block = table.reference(slot);
-        if (isEntry(block)) yield block;
-      }
-    }
+  /** All blocks in use. */
+  blocks(): BlockCursor {
+    return new BlockCursor(this.#memory.windows, this.tables.oldest);
   }
 
   // ---- writing ----

@@ -37,7 +37,7 @@ export class BlobCodec implements ValueCodec {
   }
 
   decode(bytes: Uint8Array, words: Int32Array, at: number, length: number): Uint8Array {
-    if (length > LOOP_BYTES) return bytes.slice(at, at + length);
+    if (length > LOOP_BYTES) return new Uint8Array(bytes.subarray(at, at + length));
     const count = (length + 3) >> 2;
     if (this.#used + count > this.#slab.length) {
       this.#slab = new Int32Array(SLAB_BYTES / 4);
