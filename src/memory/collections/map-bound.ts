@@ -12,6 +12,13 @@ const SAMPLE = 5;
 /** Entries that are too small for what is wanted don't count; among so many there have to be some others. */
 const LOOK_AT = 4096;
 
+interface Sampled {
+  readonly table: SlotTable;
+  readonly slot: number;
+  /** Uses of any entry since its last one. */
+  readonly age: number;
+}
+
 /**
  * The bound of a map: which entries make room for a new one. A small part of the map is lost for the rare entry that is
  * larger than those that are there: a whole segment of them, whose pages then come back in one piece.
@@ -46,8 +53,7 @@ export class MapBound {
 
   /** Removes entries, so that there may be a block of this class; `MEMORY_FULL` when there is nothing to remove. */
   makeRoom(sizeClass: number): void {
-    const { oldest, current } = this.#tables;
-    const found = this.#sample(oldest, sizeClass) ?? this.#sample(current, sizeClass);
+    const found = this.#coldest(sizeClass);
     if (found !== undefined) this.#remove(found.table, found.slot);
     else if (!this.#heap.joinFor(sizeClass) && !this.giveBack())
       throw this.#full(unitsOf(sizeClass) * UNIT_BYTES);
@@ -57,8 +63,7 @@ export class MapBound {
   giveBack(): boolean {
     const segments = [...this.#heap.segments()];
     if (segments.length === 0) return false;
-    const { oldest, current } = this.#tables;
-    const cold = this.#sample(oldest, 0) ?? this.#sample(current, 0);
+    const cold = this.#coldest(0);
     const block = cold?.table.reference(cold.slot) ?? firstUnit(segments[0]!);
     const index = segments.findIndex((segment) => isInside(block, segment));
     this.#clear(segments[index]!);
@@ -80,7 +85,16 @@ export class MapBound {
     }
   }
 
-  #sample(table: SlotTable, sizeClass: number): { table: SlotTable; slot: number } | undefined {
+  /** While entries move, those that are left in the old table may all be in use: both tables are asked. */
+  #coldest(sizeClass: number): Sampled | undefined {
+    const { oldest, current } = this.#tables;
+    const found = this.#sample(oldest, sizeClass);
+    if (oldest === current) return found;
+    const other = this.#sample(current, sizeClass);
+    return (other?.age ?? -1) > (found?.age ?? -1) ? other : found;
+  }
+
+  #sample(table: SlotTable, sizeClass: number): Sampled | undefined {
     const start = this.#next() & table.mask;
     const clock = this.#memory.words[MAP.clock]!;
     let [best, bestAge, seen, looked] = [-1, -1, 0, 0];
@@ -94,7 +108,7 @@ export class MapBound {
       const age = (clock - this.#memory.windows[block >>> WINDOW_SHIFT]![(block & UNIT_MASK) << 2]!) >>> 0;
       if (age > bestAge) [best, bestAge] = [slot, age];
     }
-    return best === -1 ? undefined : { table, slot: best };
+    return best === -1 ? undefined : { table, slot: best, age: bestAge };
   }
 
   #next(): number {
