@@ -1,16 +1,13 @@
 // npm run test:kexec [-- luo dax]: carries two services over real reboots in a machine of software emulation, there and back.
 // LUO on a kernel that is built when there is none in the cache (--cached: not built), DAX on Debian's stock kernel.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { runMachine, said } from "./machine.mjs";
 import { ensureTools, luoKernel, Skipped, stockKernel } from "./prepare.mjs";
 import { makeInitrd, makeRootImage } from "./root-image.mjs";
 
-/** A loaded machine under emulation is slow; a hang is longer. */
-const LIMIT_MS = 20 * 60_000;
 const args = process.argv.slice(2);
 const mayBuild = !args.includes("--cached");
 const verbose = args.includes("--verbose");
@@ -61,47 +58,16 @@ async function test(name) {
 }
 
 /** Runs the machine to its end, and returns what it printed. */
-async function boot(name, { kernel, initrd, memory, append }, root) {
-  const commandLine = `console=ttyS0 panic=-1 ${append} kstate.kind=${name} kstate.step=1`;
-  const options = [
-    "-machine",
-    "q35,accel=tcg",
-    "-cpu",
-    "max",
-    "-smp",
-    "2",
-    "-m",
-    memory,
-    "-nographic",
-    "-no-reboot",
-  ];
-  const drive = ["-drive", `file=${root},if=virtio,format=raw,snapshot=on`];
-  const kernelOptions = [
-    "-kernel",
-    kernel,
-    ...(initrd === null ? [] : ["-initrd", initrd]),
-    "-append",
-    commandLine,
-  ];
-  const child = spawn("qemu-system-x86_64", [...options, ...drive, ...kernelOptions], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const limit = setTimeout(() => child.kill("SIGKILL"), LIMIT_MS);
-  const lines = [];
-  child.stderr.setEncoding("utf8").on("data", (text) => lines.push(text));
-  for await (const line of createInterface({ input: child.stdout })) {
-    lines.push(line);
+function boot(name, machine, root) {
+  const append = `${machine.append} kstate.kind=${name} kstate.step=1`;
+  return runMachine({ ...machine, append, root }, (line) => {
     const shown = verbose || /^@@|KHO: exec from|kexec_core: Starting/.test(line);
     if (shown) console.log(`   ${line.slice(0, 1000)}`);
-  }
-  clearTimeout(limit);
-  return lines;
+  });
 }
 
 function verify(name, lines) {
-  const found = lines
-    .filter((line) => line.includes("@@ "))
-    .map((line) => JSON.parse(line.slice(line.indexOf("@@ ") + 3)));
+  const found = lines.map(said).filter((what) => what !== null);
   const failure = found.find(({ failed }) => failed);
   const tail = lines.slice(-30).join("\n");
   assert.equal(failure, undefined, `boot ${failure?.step}: ${failure?.failed}\n${tail}`);

@@ -1,5 +1,6 @@
 // The root file system of the guest: busybox, node, this package as it is built, and the kernel that it boots next.
 import {
+  copyFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -53,7 +54,7 @@ export function makeRootImage(path, extra) {
     for (const file of ["guest.mjs", "guest-service.mjs"])
       cpSync(fileURLToPath(new URL(file, import.meta.url)), join(root, "app", file));
     writeFileSync(join(root, "init"), INIT, { mode: 0o755 });
-    for (const [target, source] of Object.entries(extra)) cpSync(source, join(root, target));
+    for (const [target, source] of Object.entries(extra)) copyFile(source, join(root, target));
     rmSync(path, { force: true });
     run("mke2fs", ["-q", "-t", "ext2", "-d", root, path, "320M"], {
       env: { ...process.env, PATH: `${process.env.PATH}:/sbin:/usr/sbin` },
@@ -76,16 +77,21 @@ reboot -f
 
 function addBusybox(root) {
   const source = ["/bin/busybox", "/usr/bin/busybox"].find(existsSync);
-  cpSync(source, join(root, "bin/busybox"), { dereference: true });
+  copyFile(source, join(root, "bin/busybox"));
   for (const applet of APPLETS) symlinkSync("busybox", join(root, "bin", applet));
+}
+
+/** The file that a path leads to, with its mode; what `cpSync` makes of a link depends on the version of Node. */
+function copyFile(source, target) {
+  mkdirSync(dirname(target), { recursive: true });
+  copyFileSync(source, target);
 }
 
 /** A program with the libraries that it names. */
 function addProgram(root, source, target) {
-  cpSync(source, join(root, target), { dereference: true });
+  copyFile(source, join(root, target));
   for (const [, library] of run("ldd", [source]).matchAll(/(?:=> )?(\/\S+) \(0x/g)) {
-    mkdirSync(join(root, dirname(library)), { recursive: true });
-    cpSync(library, join(root, library), { dereference: true });
+    copyFile(library, join(root, library));
   }
 }
 
