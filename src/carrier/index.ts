@@ -1,20 +1,16 @@
 export { descriptorSource } from "./byte-places.ts";
 export type { Carrier, FindOptions, Stored, StoreOptions, StoreProgress, Waiting } from "./carrier.ts";
+export type { KexecProblem } from "./carrier-problems.ts";
 export { daxCarrier, type FileOptions, fileCarrier } from "./file-carrier.ts";
 export { findSuspended, stateFile } from "./find-suspended.ts";
 export type { ImageRecord } from "./format.ts";
 export { bootId, Image, type ImageFacts } from "./image.ts";
 export { type ByteSource, ImageReader } from "./image-reader.ts";
-export {
-  type KexecProblem,
-  type KexecSystem,
-  kexecProblems,
-  kexecSystem,
-  type NextKernel,
-  nextKernel,
-} from "./kexec.ts";
+export { kexecProblems } from "./kexec-problems.ts";
+export { type KexecSystem, kexecSystem, type NextKernel } from "./kexec-system.ts";
 export { luoCarrier } from "./luo-carrier.ts";
 export { LUO_DEVICE, type LuoSystem, luoSystem } from "./luo-system.ts";
+export { nextKernel } from "./next-kernel.ts";
 export { type CarrierAddress, openCarrier, parseCarrier } from "./open-carrier.ts";
 export { processCarrier } from "./process-carrier.ts";
 export { readStream } from "./read-stream.ts";

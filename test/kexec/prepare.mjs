@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
@@ -79,7 +80,11 @@ export function stockKernel() {
   mkdirSync(download, { recursive: true });
   run("apt-get", ["download", name], { cwd: download });
   const [archive] = readdirSync(download).filter((file) => file.startsWith(`${name}_`));
-  run("dpkg", ["-x", join(download, archive), directory]);
+  const unpacked = `${directory}.new`; // what was not unpacked whole is no kernel
+  rmSync(unpacked, { recursive: true, force: true });
+  run("dpkg", ["-x", join(download, archive), unpacked]);
+  rmSync(directory, { recursive: true, force: true });
+  renameSync(unpacked, directory);
   rmSync(join(download, archive));
   return found;
 }
@@ -124,7 +129,8 @@ function buildKernel(hash) {
   nice("make", `-j${Math.max(2, Number(run("nproc", [])))}`, "bzImage");
   const target = join(cache, `kernel-${version}-${hash}`);
   mkdirSync(target, { recursive: true });
-  copyFileSync(join(tree, "arch/x86/boot/bzImage"), join(target, "bzImage"));
+  copyFileSync(join(tree, "arch/x86/boot/bzImage"), join(target, "bzImage.new"));
+  renameSync(join(target, "bzImage.new"), join(target, "bzImage"));
   rmSync(work, { recursive: true, force: true });
   return join(target, "bzImage");
 }
