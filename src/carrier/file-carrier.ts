@@ -152,7 +152,12 @@ class FileCarrier implements Carrier {
   }
 
   #failed(cause: unknown): unknown {
-    if (isKstateError(cause, "DAX_UNSUPPORTED") || isKstateError(cause, "UPDATE_CANCELLED")) return cause;
+    if (isKstateError(cause, "UPDATE_CANCELLED")) return cause;
+    if (isKstateError(cause, "DAX_UNSUPPORTED")) {
+      const fix = `mount it so (mount -o dax=always /dev/pmem0 …), or use file:${this.#path}`;
+      const message = `cannot keep the state in ${this.name}: its file system is not mounted with dax; ${fix}`;
+      return new KstateError("DAX_UNSUPPORTED", message, { path: this.#path }, { cause });
+    }
     const problem = cause instanceof Error ? cause.message : String(cause);
     return new KstateError(
       "CARRIER_FAILED",

@@ -122,7 +122,10 @@ export class ImageReader {
   #fill(into: Uint8Array): void {
     const count = this.#source.read(into);
     this.#offset += count;
-    if (count < into.length) throw this.#invalid("it ends too early: it was cut, or never finished");
+    if (count < into.length)
+      throw this.#invalid(
+        this.#offset === 0 ? "it is empty" : "it ends too early: it was cut, or never finished",
+      );
   }
 
   #invalid(problem: string): KstateError {

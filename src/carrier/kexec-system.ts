@@ -53,6 +53,9 @@ export const kexecSystem: KexecSystem = {
       try {
         writeFileSync(probe, Buffer.alloc(4096));
         openDax(probe, 4096).close();
+      } catch (error) {
+        if (!isKstateError(error, "DAX_UNSUPPORTED")) throw error;
+        throw new Error(`the file system of ${directory} is not mounted with dax`);
       } finally {
         rmSync(probe, { force: true });
       }

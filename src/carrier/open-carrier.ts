@@ -16,7 +16,7 @@ export function parseCarrier(text: string): CarrierAddress {
   const [, kind, place] = /^(file|luo|dax):(.+)$/.exec(text) ?? [];
   const problem =
     kind === undefined || place === undefined
-      ? "write file:PATH, luo:SESSION or dax:PATH"
+      ? `write file:PATH, luo:SESSION or dax:PATH${text.includes("/") && !text.includes(":") ? `, here file:${text}` : ""}`
       : kind !== "luo" && !place.startsWith("/")
         ? "the path is not absolute"
         : kind === "luo" && Buffer.byteLength(place) > MAX_SESSION_BYTES

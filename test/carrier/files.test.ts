@@ -152,14 +152,16 @@ test("parts that are missing or damaged are named, and the others need not be co
 
 test("a file that is not on DAX is refused as one", async (t) => {
   const path = join(freshDirectory(t), "state");
-  await assert.rejects(daxCarrier(path).store(suspendedMemory(), facts), (error) =>
-    isKstateError(error, "DAX_UNSUPPORTED"),
-  );
+  await assert.rejects(daxCarrier(path).store(suspendedMemory(), facts), {
+    code: "DAX_UNSUPPORTED",
+    message: `cannot keep the state in dax:${path}: its file system is not mounted with dax; mount it so (mount -o dax=always /dev/pmem0 …), or use file:${path}`,
+  });
 });
 
 test("an address that is not one says how it is written", () => {
   for (const [address, problem] of [
     ["tape:/dev/st0", /write file:PATH, luo:SESSION or dax:PATH/],
+    ["/var/lib/chat", /write file:PATH, luo:SESSION or dax:PATH, here file:\/var\/lib\/chat$/],
     ["file:state", /the path is not absolute/],
     [`luo:${"x".repeat(64)}`, /at most 63 bytes/],
   ] as const) {

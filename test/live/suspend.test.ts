@@ -158,7 +158,14 @@ test("a service moves to another host over a byte stream, and the sender holds i
   const { service, path } = await started(t);
   const suspended = await service.kstate("suspend", "--to", "-");
   assert.equal(suspended.status, 0, suspended.stderr);
-  assert.match(suspended.stderr, /suspended in .*the supervisor holds it/s);
+  assert.match(
+    suspended.stderr,
+    /suspended in .*the supervisor holds it until you have it elsewhere: .*never let both serve/s,
+  );
+  assert.match(
+    (await service.kstate("status")).stdout,
+    /suspended to a byte stream, no program runs; "kstate resume/,
+  );
   writeFileSync(path, suspended.stdout, "latin1");
   const status = await service.kstate("status", "--json");
   assert.equal((JSON.parse(status.stdout) as { suspendedIn: string }).suspendedIn, "a byte stream");
@@ -241,9 +248,14 @@ test("kstate resume finds the state file by itself", async (t) => {
   };
   const command = (...args: string[]): ChildOutput =>
     new ChildOutput(spawn(process.execPath, [cli, ...args], { env, stdio: ["ignore", "pipe", "pipe"] }));
-  assert.equal(await command("suspend", "--part-size", "1M").closed(), 0);
+  const suspending = command("suspend", "--part-size", "1M");
+  assert.equal(await suspending.closed(), 0);
+  assert.match(suspending.stdout, /"kstate resume --name default -- COMMAND" goes on with it$/m);
   await service.supervisor.closed();
   assert.ok(readdirSync(join(directory, "states")).includes("default.kstate"));
+  const incomplete = command("resume");
+  assert.equal(await incomplete.closed(), 2);
+  assert.match(incomplete.stderr, /no command: kstate resume --name default -- node app.js/);
   const next = command("resume", "--", process.execPath, fixture("counter"));
   t.after(async () => {
     next.child.kill("SIGTERM");

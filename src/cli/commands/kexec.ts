@@ -31,7 +31,9 @@ export async function kexec(line: CommandLine): Promise<number> {
   kexecSystem.load(next);
   try {
     const result = await requestSuspend(line, address, json);
-    console.log(json ? JSON.stringify({ outcome: "suspended", ...result }) : describe(name, to, result));
+    console.log(
+      json ? JSON.stringify({ outcome: "suspended", ...result }) : describe(name, to, result).join("\n"),
+    );
   } catch (error) {
     kexecSystem.unload();
     throw error;

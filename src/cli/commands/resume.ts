@@ -3,6 +3,7 @@ import { isKstateError, KstateError } from "../../error/index.ts";
 import type { ResumeResult } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
 import type { CommandLine } from "../command-line.ts";
+import { usage } from "../usage.ts";
 import { serve } from "./run.ts";
 
 /**
@@ -19,7 +20,10 @@ export async function resume(line: CommandLine): Promise<number> {
     if (!isKstateError(error, "NO_SUPERVISOR")) throw error;
   }
   const waiting = findSuspended(name, process.env, { staleOk });
-  if (waiting !== undefined) return serve(line, waiting);
+  if (waiting !== undefined) {
+    if (command === null) throw usage(`no command: kstate resume --name ${name} -- node app.js`);
+    return serve(line, waiting);
+  }
   throw new KstateError(
     "NOTHING_SUSPENDED",
     `cannot resume ${name}: no supervisor holds it, and there is no LUO session ${name}, no ${name}.kstate on DAX and no state file; ` +

@@ -24,7 +24,7 @@ function describe({
   const found =
     suspendedIn === null
       ? `program ${program.pid} is ${program.phase} since ${program.startedAt}`
-      : `suspended in ${suspendedIn}, no program runs; "kstate resume --name ${name}" goes on`;
+      : `suspended to ${suspendedIn}, no program runs; "kstate resume --name ${name}" goes on`;
   const lines = [
     `${name}: ${found}, supervisor ${supervisorPid}`,
     `  command      ${program.command.join(" ")}`,

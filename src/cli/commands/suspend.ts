@@ -20,7 +20,9 @@ export async function suspend(line: CommandLine): Promise<number> {
   const result = await requestSuspend(line, isStream ? null : absoluteAddress(to), json);
   const print = isStream ? console.error : console.log;
   print(
-    json ? JSON.stringify({ outcome: "suspended", ...result }) : describe(name, isStream ? null : to, result),
+    json
+      ? JSON.stringify({ outcome: "suspended", ...result })
+      : [...describe(name, isStream ? null : to, result), whatNext(line, to, result)].join("\n"),
   );
   return 0;
 }
@@ -57,17 +59,25 @@ function toStandardOutput(bytes: Buffer): Promise<void> {
 export function describe(
   name: string,
   to: string | null,
-  { image, streamBytes, folios, connections, quiesceMs, saveMs, keepMs, totalMs, isHeld }: SuspendResult,
-): string {
-  const lines = [
+  { image, streamBytes, folios, connections, quiesceMs, saveMs, keepMs, totalMs }: SuspendResult,
+): string[] {
+  return [
     `${name}: suspended${to === null ? "" : ` to ${to}`} in ${(totalMs / 1000).toFixed(2)} s, generation ${image.generation}`,
     `  image ${image.sizeBytes} bytes: state ${streamBytes}, ${folios} folios; ${connections} connections ended`,
     `  quiesce ${quiesceMs.toFixed(1)} ms, save ${saveMs.toFixed(1)} ms, keep ${keepMs.toFixed(1)} ms`,
   ];
-  if (isHeld) {
-    lines.push(
-      `  the supervisor holds it until the reboot: "kstate resume --name ${name}" goes on here, "kstate stop --name ${name}" gives it up`,
-    );
-  }
-  return lines.join("\n");
+}
+
+/** How the service goes on: here, in the next kernel, or on another host. */
+function whatNext({ name, to: given }: CommandLine, to: string, { isHeld }: SuspendResult): string {
+  const there = given === null ? `resume --name ${name}` : `run --name ${name} --from ${to}`;
+  if (!isHeld) return `  "kstate ${there} -- COMMAND" goes on with it`;
+  const [until, stop] =
+    to === "-"
+      ? ["you have it elsewhere", "when the other side serves; never let both serve"]
+      : ["the next kexec", "gives it up"];
+  return (
+    `  the supervisor holds it until ${until}: "kstate resume --name ${name}" goes on here, ` +
+    `"kstate stop --name ${name}" ${stop}`
+  );
 }
