@@ -13,7 +13,7 @@ export function pageWith(page, result) {
 export function tables({ node, machine, load, rows, mappings }) {
   const counts = [...new Set(rows.map(({ count }) => count))];
   return [
-    `Made by \`npm run bench:memory\`, in pieces (\`--entries COUNT --only PEER --json FILE --page\`), each alone on the machine, with Node ${node} on ${machine}, load ${load} at most before. CPU time of one operation in ns, the median of the rounds in one process for each; keys are strings of some 20 characters, values 100 bytes, both orders random. "Looked up" says of how many entries, when not of all, \`set\`, \`get\` and \`delete\` were measured once all were there.`,
+    `Made by \`npm run bench:memory\`, in pieces (\`--entries COUNT --only PEER --json FILE --page\`), with Node ${node} on ${machine}, load ${load} at most before. CPU time of one operation in ns, the median of the rounds in one process for each; keys are strings of some 20 characters, values 100 bytes, both orders random. "Looked up" says of how many entries, when not of all, \`set\`, \`get\` and \`delete\` were measured once all were there.`,
     ...counts.map((count) => entryTable(count, rows)),
     targets(rows, mappings),
     "Finding a map by its size, in ms after koffi was loaded, in a new process (median): attach to the memory, own it and open the map, first get.",

@@ -6,6 +6,9 @@ import { deserialize, serialize } from "node:v8";
 import { blob, string } from "../../dist/index.js";
 import { createMemfd, openMap, PhysicalMemory } from "../../dist/memory/index.js";
 
+/** A larger one is slower: what it has written no longer fits into its list of pages. */
+const LMDB_TRANSACTION = 100_000;
+
 const each = (keys, call) => {
   for (const key of keys) call(key);
 };
@@ -62,7 +65,12 @@ export const peers = {
     const path = join(directory, "data");
     const db = open({ path, encoding: "binary", noSync: true, mapSize: count * 1000 + 2 ** 28 });
     return {
-      set: (keys, value) => db.transactionSync(() => each(keys, (key) => db.putSync(key, value))),
+      set: (keys, value) => {
+        for (let at = 0; at < keys.length; at += LMDB_TRANSACTION) {
+          const some = keys.slice(at, at + LMDB_TRANSACTION);
+          db.transactionSync(() => each(some, (key) => db.putSync(key, value)));
+        }
+      },
       get: (keys) => sum(keys, (key) => db.getBinary(key)),
       delete: (keys) => db.transactionSync(() => each(keys, (key) => db.removeSync(key))),
       iterate: () => {
