@@ -76,9 +76,16 @@ async function cell() {
     same: codec.isCeiling
       ? undefined
       : isSame(name, data, step === "save" ? codec.load(Buffer.from(last)) : last),
+    isView: step === "load" && stream !== undefined && isViewOf(stream, last),
     peakMiB: process.resourceUsage().maxRSS / 1024,
     count,
   };
+}
+
+/** Whether byte arrays of the result lie in the input, which then cannot be used again. */
+function isViewOf(stream, result) {
+  const value = result instanceof Map ? result.values().next().value : result;
+  return ArrayBuffer.isView(value) && value.buffer === stream.buffer;
 }
 
 function summary(values) {

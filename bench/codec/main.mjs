@@ -1,6 +1,7 @@
 // npm run bench:codec -- [--quick] [--json FILE] [--only TEXT] [--size 1] [--rounds N] [--processes N]: runs every cell
 // in processes of its own and writes the table to docs/performance.md. Other programs on the machine disturb it: compare
-// within one run.
+// within one run. A long run can be made in parts, one --only DATA --json FILE for each data set and one --only start-up;
+// --from FILE --from FILE then writes the page.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
@@ -16,6 +17,7 @@ const { values } = parseArgs({
     quick: { type: "boolean" },
     json: { type: "string" },
     only: { type: "string" },
+    from: { type: "string", multiple: true },
     processes: { type: "string" },
     rounds: { type: "string" },
     size: { type: "string" },
@@ -50,6 +52,8 @@ const peerNames = [
   "v8",
   "JSON",
   "structuredClone",
+  "cbor-x, values copied",
+  "bebop, values copied",
 ];
 const ownNames = ["kstate", "kstate, with CRC", "kstate, new buffer", "kstate, reference"];
 const ceilingNames = ["ceiling: touch and memcpy", "ceiling: allocate"];
@@ -100,12 +104,18 @@ function cell(name, peer, step) {
   };
 }
 
-const rows = [];
-for (const name of Object.keys(dataSets)) {
+function wholeCommand({ command }) {
+  return `${command.replace(/ --only \S+/, "")}, one data set after another,`;
+}
+
+const parts = (values.from ?? []).map((file) => JSON.parse(readFileSync(file, "utf8")));
+const rows = parts.flatMap((part) => part.rows);
+for (const name of parts.length > 0 ? [] : Object.keys(dataSets)) {
   for (const peer of [...ceilingNames, ...ownNames, ...peerNames]) {
     for (const step of ["save", "load", "load into"]) {
       if (values.only && !`${name} ${peer} ${step}`.includes(values.only)) continue;
       if (step !== "save" && /CRC|new buffer/.test(peer)) continue;
+      if (step !== "load" && /values copied/.test(peer)) continue;
       const found = cell(name, peer, step);
       if (found === undefined) continue;
       rows.push({ name, peer, step, ...found });
@@ -116,9 +126,10 @@ for (const name of Object.keys(dataSets)) {
     }
   }
 }
-const startUp = values.only ? [] : startUpRows(values.quick ? 1000 : 10_000);
+const isStartUp = parts.length === 0 && (values.only === undefined || values.only === "start-up");
+const startUp = isStartUp ? startUpRows(values.quick ? 1000 : 10_000) : parts.flatMap((part) => part.startUp);
 const packages = JSON.parse(readFileSync(here("../package.json"), "utf8")).dependencies;
-const result = {
+const measured = {
   command: ["npm run bench:codec --", ...process.argv.slice(2).filter((part) => !/json/.test(part))].join(
     " ",
   ),
@@ -131,6 +142,9 @@ const result = {
   rows,
   startUp,
 };
+/** What was measured in parts has the command of a part, without the part's name. */
+const result =
+  parts.length === 0 ? measured : { ...parts[0], command: wholeCommand(parts[0]), rows, startUp };
 if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 1)}\n`);
 if (!values.only)
   writeFileSync(here("../../docs/performance.md"), pageWith(result, here("../../docs/performance.md")));

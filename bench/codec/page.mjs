@@ -60,7 +60,7 @@ function table(step, rows) {
 }
 
 function line(row, own) {
-  const name = `${row.peer}${row.mode ? `, ${row.mode}` : ""}`;
+  const name = `${row.peer}${row.mode ? `, ${row.mode}` : ""}${row.isView ? ", values are views of the input" : ""}`;
   if (row.failed) return `| ${name} | fails: ${row.failed.replaceAll("|", "/")} | | | | | | |`;
   const { cpu, wall, low, high, cold, bytes, peakMiB } = row;
   const ratio = own?.cpu === undefined ? "" : (cpu.median / own.cpu.median).toFixed(2);

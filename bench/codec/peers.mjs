@@ -28,10 +28,15 @@ function packInto(packr, data, into) {
   return packr.pack(data);
 }
 
-async function cborx(name) {
+async function cborx(name, copyBuffers = false) {
   const { Encoder } = await import("cbor-x");
   const isGraph = name === "graph" || name === "chain";
-  const encoder = new Encoder({ useRecords: true, mapsAsObjects: false, structuredClone: isGraph });
+  const encoder = new Encoder({
+    useRecords: true,
+    copyBuffers,
+    mapsAsObjects: false,
+    structuredClone: isGraph,
+  });
   return {
     mode: "records, re-used buffer",
     save(data, _size, into) {
@@ -241,7 +246,7 @@ async function bufbuild(name) {
 }
 
 /** As the code that bebopc generates. */
-async function bebop(name) {
+async function bebop(name, bytesOf = (bytes) => bytes) {
   if (name !== "records" && name !== "users" && name !== "map") return undefined;
   const { BebopView } = await import("bebop");
   const view = BebopView.getInstance();
@@ -260,7 +265,7 @@ async function bebop(name) {
       view.startReading(bytes);
       const count = view.readUint32();
       const items = new Array(count);
-      for (let i = 0; i < count; i++) items[i] = read(view);
+      for (let i = 0; i < count; i++) items[i] = read(view, bytesOf);
       return after(items);
     },
   };
@@ -323,7 +328,7 @@ const bebopItems = {
       view.writeString(item.key);
       view.writeBytes(item.value);
     },
-    read: (view) => ({ key: view.readString(), value: view.readBytes() }),
+    read: (view, bytesOf) => ({ key: view.readString(), value: bytesOf(view.readBytes()) }),
   },
 };
 
@@ -393,6 +398,10 @@ async function clone() {
   return { mode: "both steps in one", load: (_bytes, data) => structuredClone(data) };
 }
 
+/** Where a peer gives views of its input, the same with values that outlive it. */
+const copying = (name, peer) => (name === "map" ? peer() : undefined);
+const copyOf = (bytes) => Uint8Array.prototype.slice.call(bytes);
+
 export const peers = {
   msgpackr,
   avsc,
@@ -404,4 +413,6 @@ export const peers = {
   v8,
   JSON: json,
   structuredClone: clone,
+  "cbor-x, values copied": (name) => copying(name, () => cborx(name, true)),
+  "bebop, values copied": (name) => copying(name, () => bebop(name, copyOf)),
 };

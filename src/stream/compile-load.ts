@@ -10,18 +10,15 @@ import { FillGenerator } from "./compile-fill.ts";
 import { loadHelpers } from "./compile-load-helpers.ts";
 import { loadPrelude } from "./compile-load-prelude.ts";
 import type { VersionOf } from "./compile-plan.ts";
-import { UnitText } from "./compile-text.ts";
+import { type Unit, UnitText } from "./compile-text.ts";
 
 /** The text of a unit that loads a description, and the values that it refers to. */
-export function loadUnit(
-  root: Description,
-  versionOf: VersionOf,
-): { readonly text: string; readonly constants: readonly unknown[] } {
+export function loadUnit(root: Description, versionOf: VersionOf): Unit {
   const text = new UnitText();
   text.constant(loadHelpers);
   const fill = new FillGenerator(text, versionOf);
   const check = new CheckGenerator(text, versionOf, (...place) => fill.readAt(...place));
   fill.skipWith((...value) => check.skip(...value));
   const functions = [check.main(root), fill.main(root)].join("\n");
-  return { text: text.build(`${loadPrelude}\n${functions}`, "{check,fill}"), constants: text.constants };
+  return text.build(loadPrelude, functions, "{check,fill}");
 }

@@ -17,21 +17,31 @@ export interface CompiledModule {
  * inside are those of the newest version; others are left to the reference.
  */
 export function compiledModule(descriptions: Iterable<Description>): CompiledModule {
-  const units = new Map<string, string>();
+  const units: Record<"save" | "load", Map<string, string>> = { save: new Map(), load: new Map() };
+  const preludes = { save: "", load: "" };
   const left: string[] = [];
   for (const [description, isSubsection] of parts(descriptions)) {
     for (let versionId = description.versionId; versionId >= lowest(description); versionId--) {
       const versionOf = (other: Description) => (other === description ? versionId : other.versionId);
-      for (const { use, text } of compilableUses(description, versionOf, isSubsection)) {
-        if (text === undefined) left.push(`${use} ${description.name}@${versionId}`);
-        else units.set(unitHash(text), unitText(`${use} ${description.name}@${versionId}`, text));
+      for (const { use, unit } of compilableUses(description, versionOf, isSubsection)) {
+        const title = `${use} ${description.name}@${versionId}`;
+        if (unit === undefined) {
+          left.push(title);
+          continue;
+        }
+        preludes[use] = unit.prelude;
+        units[use].set(unitHash(unit.text), `/* ${title} */ (k) => {${unit.own}}`);
       }
     }
   }
-  const members = [...units].map(([hash, text]) => `    "${hash}": ${text},\n`).join("");
+  const uses = (["save", "load"] as const).filter((use) => units[use].size > 0);
+  const shared = uses.map((use) => sharedText(use, preludes[use], units[use])).join("");
+  const members = uses.flatMap((use) =>
+    [...units[use].keys()].map((hash) => `    "${hash}": (k) => ${use}Units(k[0])["${hash}"](k),\n`),
+  );
   return {
-    text: `${head}useCompiledCode({\n  format: 1,\n  units: {\n${members}  },\n});\n`,
-    units: units.size,
+    text: `${head}${shared}useCompiledCode({\n  format: 1,\n  units: {\n${members.join("")}  },\n});\n`,
+    units: units.save.size + units.load.size,
     left,
   };
 }
@@ -50,8 +60,10 @@ function lowest({ versionId, minVersionId }: Description): number {
   return Math.max(minVersionId, versionId - versionsLimit + 1);
 }
 
-function unitText(title: string, text: string): string {
-  return `/* ${title} */ function (k) {${text}}`;
+/** What all units of a use share stands there once; each that is asked for gets variables of its own. */
+function sharedText(use: "save" | "load", prelude: string, units: ReadonlyMap<string, string>): string {
+  const members = [...units].map(([hash, text]) => `"${hash}": ${text},\n`).join("");
+  return `const ${use}Units = (k0) => {${prelude}\nreturn {\n${members}};\n};\n\n`;
 }
 
 /** All that may be a section, and all that may be a subsection of one. */

@@ -2,8 +2,8 @@
  * What generated code can do with a description, found out before any is generated. What it cannot do is left to the
  * reference interpreter, for the whole section:
  *
- * - on load: `equal` of composite values, checks of composite fields and of objects inside others, sets and map keys
- *   that are not simply equal when their bytes are;
+ * - on load: `equal` of composite values, checks of fields with descriptions inside and of objects inside others, sets
+ *   and map keys that are not simply equal when their bytes are;
  * - on both: `ref` in subsections, or in deprecated fields.
  */
 
@@ -57,7 +57,7 @@ export function canLoad(root: Description): boolean {
 }
 
 function canLoadField(field: FieldModel): boolean {
-  if (field.checks.length > 0 && isComposite(field.kind)) return false;
+  if (field.checks.length > 0 && isComposite(field.kind) && !isData(field.kind)) return false;
   return canLoadKind(field.kind);
 }
 
@@ -83,6 +83,12 @@ function isPlain(kind: Kind): boolean {
 
 function isGroup({ kind }: Kind): boolean {
   return kind === "list" || kind === "set" || kind === "map";
+}
+
+/** Whether a value can be made for a check before anything else is: no hooks, no identity, nothing of the program's. */
+function isData(kind: Kind): boolean {
+  const isOther = (inner: Kind) => /^(struct|ref|equal|custom|folio)$/.test(inner.kind);
+  return !someKind(kind, isOther) && nestedFieldsDeep(kind).every(({ load }) => load === undefined);
 }
 
 /** Not read as the value itself, so that a check needs an object made for it. */

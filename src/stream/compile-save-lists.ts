@@ -14,6 +14,8 @@ export interface SaveParts {
   readonly versionOf: VersionOf;
   fixed(kind: Kind, x: string, p: string, versionId: number): string;
   variable(kind: Kind, x: string, versionId: number): string;
+  /** The function of a description's checks and fields. */
+  bodyFunction(description: Description): string;
   /** The fields of a description, without a header. */
   body(description: Description, x: string): string;
   /** Code that is one struct deeper. */

@@ -16,50 +16,47 @@ import {
 import { fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { saveHelpers } from "./compile-save-helpers.ts";
 import { ListsSave, type SaveParts } from "./compile-save-lists.ts";
+import { ObjectsSave } from "./compile-save-objects.ts";
 import { savePrelude } from "./compile-save-prelude.ts";
 import { referenceFunction } from "./compile-save-references.ts";
 import { isObject, refresh, room, scalarSave } from "./compile-save-scalars.ts";
-import { at, bail, member, UnitText } from "./compile-text.ts";
+import { at, bail, member, type Unit, UnitText } from "./compile-text.ts";
 import { holds } from "./condition.ts";
-import { depthLimit, entryHeaderSize, subsectionType } from "./format.ts";
+import { depthLimit } from "./format.ts";
 import { isTypedName, typedArrays } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
 
 /** The text of a unit that saves a description, and the values that it refers to. */
-export function saveUnit(
-  root: Description,
-  versionOf: VersionOf,
-): { readonly text: string; readonly constants: readonly unknown[] } {
-  const generator = new SaveGenerator(versionOf);
-  const text = generator.unit(root);
-  return { text, constants: generator.text.constants };
+export function saveUnit(root: Description, versionOf: VersionOf): Unit {
+  return new SaveGenerator(versionOf).unit(root);
 }
 
 class SaveGenerator implements SaveParts {
   readonly text = new UnitText();
   readonly versionOf: VersionOf;
   readonly #lists = new ListsSave(this);
+  readonly #objects = new ObjectsSave(this);
 
   constructor(versionOf: VersionOf) {
     this.versionOf = versionOf;
     this.text.constant(saveHelpers);
   }
 
-  unit(root: Description): string {
+  unit(root: Description): Unit {
     const versionId = this.versionOf(root);
     const size = fieldsSize(root.fields, versionId, this.versionOf);
-    const body = this.#bodyFunction(root);
+    const body = this.bodyFunction(root);
     const run =
       size === undefined
         ? `const p=${body}(o,W.offset);`
         : `let p=W.offset;if(p+${size}>E)grow(p,${size});${body}(o,p,V,B);p+=${size};`;
     const main = `function run(w,o,t,depth,custom){if(W!==undefined)${bail}W=w;T=t;D=depth;C=custom;begin();try{B=w.buffer;V=w.view;E=B.length;${run}checkReferences();w.offset=p;}finally{end();}}`;
-    return this.text.build(`${savePrelude}\n${main}`, "run");
+    return this.text.build(savePrelude, main, "run");
   }
 
   /** Checks of the object, and its fields. */
-  #bodyFunction(description: Description): string {
+  bodyFunction(description: Description): string {
     const { fields, checks } = description;
     const versionId = this.versionOf(description);
     const before = checks.map(({ predicate }) => `if(!${this.text.constant(predicate)}(o))${bail}`).join("");
@@ -154,7 +151,7 @@ class SaveGenerator implements SaveParts {
       case "record":
         return `${isObject(x)}${this.#fieldsFunction(kind.fields, versionId)}(${x},${p},v,b);`;
       case "struct":
-        return this.#fixedStruct(kind.of(), x, p);
+        return this.#objects.fixedStruct(kind.of(), x, p);
       default:
         throw new Error(`${kind.kind} has no fixed size`);
     }
@@ -174,13 +171,6 @@ class SaveGenerator implements SaveParts {
     if (element.kind === "struct" || element.kind === "record") return write(x);
     const y = this.text.fresh();
     return `{${isObject(x)}if(!("value" in ${x}))${bail}const ${y}=${x}.value;${write(y)}}`;
-  }
-
-  #fixedStruct(description: Description, x: string, p: string): string {
-    const versionId = this.versionOf(description);
-    const size = fieldsSize(description.fields, versionId, this.versionOf)!;
-    const body = `${this.#bodyFunction(description)}(${x},${p}+${entryHeaderSize},v,b);`;
-    return `${isObject(x)}header(v,${p},${description.id},${versionId},${size});${this.deeper(this.#hooked(description, x, body))}`;
   }
 
   deeper(code: string): string {
@@ -214,7 +204,7 @@ class SaveGenerator implements SaveParts {
       case "record":
         return `${isObject(x)}p=${this.#fieldsFunction(kind.fields, versionId)}(${x},p);${refresh}`;
       case "struct":
-        return this.#struct(kind.of(), x);
+        return this.#objects.struct(kind.of(), x);
       case "list":
         return this.#lists.collection(kind, kind.element, `if(!Array.isArray(${x}))${bail}`, x, versionId);
       case "set":
@@ -250,48 +240,15 @@ class SaveGenerator implements SaveParts {
     return field === undefined ? "0" : `Number(${this.#savedValue(field)})`;
   }
 
-  /** The fields of a description, without a header. */
-  body(description: Description, x: string, isHooked = true): string {
-    const size = fieldsSize(description.fields, this.versionOf(description), this.versionOf);
-    const name = this.#bodyFunction(description);
-    const write =
-      size === undefined ? `p=${name}(${x},p);${refresh}` : `${room(size)}${name}(${x},p,v,b);p+=${size};`;
-    return `${isObject(x)}${isHooked ? this.#hooked(description, x, write) : write}`;
-  }
-
-  /** `postSave` always follows a successful `preSave`. */
-  #hooked({ hooks }: Description, x: string, write: string): string {
-    const { preSave, postSave } = hooks;
-    const before = preSave === undefined ? "" : `${this.text.constant(preSave)}(${x});`;
-    return postSave === undefined
-      ? `${before}${write}`
-      : `${before}try{${write}}finally{${this.text.constant(postSave)}(${x});}`;
-  }
-
-  #struct(description: Description, x: string): string {
-    return `p=${this.#entryFunction(description)}(${x},p);${refresh}`;
-  }
-
-  /** `(o, p)`: a whole entry with its subsections, giving the new `p`. */
-  #entryFunction(description: Description): string {
-    return this.text.named(`e${this.text.id(description)}`, (name) => {
-      const subsections = description.subsections.map((subsection) => this.#subsection(subsection)).join("");
-      return `function ${name}(o,p){${isObject("o")}const s=p;p=entry(p,${description.id},${this.versionOf(description)});let v=V,b=B;${this.deeper(
-        this.#hooked(description, "o", `${this.body(description, "o", false)}${subsections}`),
-      )}patch(s,p);return p;}`;
-    });
-  }
-
-  #subsection(subsection: Description): string {
-    const type = this.text.fresh();
-    const write = `{const ${type}=T;T=${subsectionType};p=${this.#entryFunction(subsection)}(o,p);${refresh}T=${type};}`;
-    const { needed } = subsection.hooks;
-    return needed === undefined ? write : `if(${this.text.constant(needed)}(o)!==false)${write}`;
+  body(description: Description, x: string): string {
+    return this.#objects.body(description, x);
   }
 
   #reference(description: Description): string {
     const versionId = this.versionOf(description);
-    return referenceFunction(this.text, description, versionId, () => this.#entryFunction(description));
+    return referenceFunction(this.text, description, versionId, () =>
+      this.#objects.entryFunction(description),
+    );
   }
 
   #oneOf(kind: Of<"oneOf">, x: string, versionId: number): string {

@@ -1,5 +1,14 @@
 /** Text of generated code: names of variables, constants from outside, functions. */
 
+/** Generated code, and the values that it refers to by their places. */
+export interface Unit {
+  readonly prelude: string;
+  readonly own: string;
+  /** Both, as the body of a function of the constants. */
+  readonly text: string;
+  readonly constants: readonly unknown[];
+}
+
 /** Collects what one generated unit consists of. */
 export class UnitText {
   readonly constants: unknown[] = [];
@@ -37,10 +46,17 @@ export class UnitText {
     return this.constant(value);
   }
 
-  /** The text of the whole unit. */
-  build(prelude: string, result: string): string {
-    const constants = this.constants.map((_, i) => `const k${i}=k[${i}];`).join("");
-    return `"use strict";\n${constants}\n${prelude}\n${[...this.#functions.values()].join("\n")}\nreturn ${result};`;
+  /** The whole unit: what all of its use share, which knows only the first constant, and its own functions. */
+  build(prelude: string, functions: string, result: string): Unit {
+    const names = this.constants.map((_, i) => `const k${i}=k[${i}];`);
+    const all = [functions, ...this.#functions.values()].join("\n");
+    const own = `${names.slice(1).join("")}\n${all}\nreturn ${result};`;
+    return {
+      prelude,
+      own,
+      text: `"use strict";\n${names[0]}\n${prelude}\n${own}`,
+      constants: this.constants,
+    };
   }
 }
 

@@ -12,6 +12,7 @@ import type { CodecChoice } from "./codec-choice.ts";
 import { loadUnit } from "./compile-load.ts";
 import { canLoad, canSave, hasRef, nestedDescriptions, type VersionOf } from "./compile-plan.ts";
 import { saveUnit } from "./compile-save.ts";
+import type { Unit } from "./compile-text.ts";
 import { unitOf } from "./compiled-code.ts";
 import type { FillContext } from "./decoded.ts";
 import type { Distinct } from "./distinct.ts";
@@ -120,17 +121,17 @@ export function generateCode(use: "save" | "load", description: Description, ver
   }
 }
 
-/** The texts of what saves and what loads a description; undefined where only the reference can. */
+/** What saves and what loads a description; undefined where only the reference can. */
 export function compilableUses(
   description: Description,
   versionOf: VersionOf,
   isSubsection: boolean,
-): readonly { readonly use: "save" | "load"; readonly text: string | undefined }[] {
+): readonly { readonly use: "save" | "load"; readonly unit: Unit | undefined }[] {
   const units = unitsOf(description);
   const isLeft = isSubsection && units.hasRefs;
   return [
-    { use: "save", text: !isLeft && units.canSave ? saveUnit(description, versionOf).text : undefined },
-    { use: "load", text: !isLeft && units.canLoad ? loadUnit(description, versionOf).text : undefined },
+    { use: "save", unit: !isLeft && units.canSave ? saveUnit(description, versionOf) : undefined },
+    { use: "load", unit: !isLeft && units.canLoad ? loadUnit(description, versionOf) : undefined },
   ];
 }
 

@@ -289,3 +289,63 @@ test("preSave and postSave of objects inside others are called by generated code
   assert.ok(count("pre") > 0);
   assert.equal(count("pre"), count("post"));
 });
+
+test("checks of lists, sets, maps and records are asked by generated code, of values made for them alone", () => {
+  const fields = [
+    ["id", u8],
+    ["label", string({ max })],
+  ] as const;
+  const seen: unknown[] = [];
+  const description = defineState({
+    name: "d",
+    id: 1,
+    fields: [
+      ["names", list(string({ max }), { max }).check((names) => names.length < 3, "fewer than three")],
+      [
+        "places",
+        map(string({ max }), record(fields), { max }).check((places) => {
+          for (const place of places.values()) seen.push(place);
+          return places.has("home");
+        }, "a home"),
+      ],
+      ["last", optional(u16).check((last) => last !== 0, "not 0")],
+    ],
+  });
+  const state = (names: readonly string[], home: string, last: number | null) => ({
+    names: [...names],
+    places: new Map([[home, { id: 1, label: "h" }]]),
+    last,
+  });
+  const free = defineState({
+    name: "d",
+    id: 1,
+    fields: [
+      ["names", list(string({ max }), { max })],
+      ["places", map(string({ max }), record(fields), { max })],
+      ["last", optional(u16)],
+    ],
+  });
+  const before = () => state(["old"], "home", 3);
+  const good = loaded(
+    description,
+    savedBoth(free, () => state(["a", "b"], "home", null)),
+    before,
+  );
+  assert.deepEqual([good.error, good.loads], [undefined, 1]);
+  assert.ok(
+    seen.length >= 2 && !seen.includes((good.state as { places: Map<string, unknown> }).places.get("home")),
+  );
+  for (const [names, home, last] of [
+    [["a", "b", "c"], "home", 1],
+    [["a"], "away", 1],
+    [["a"], "home", 0],
+  ] as const) {
+    const bad = loaded(
+      description,
+      savedBoth(free, () => state(names, home, last)),
+      before,
+    );
+    assert.match(bad.error ?? "", /^CHECK_FAILED/);
+    assert.deepEqual(bad.state, before());
+  }
+});

@@ -61,6 +61,8 @@ async function projectOf(
   const { description } = (await import(pathToFileURL(join(directory, "compiled-for.js")).href)) as never;
   const made = compiledModule([description]);
   assert.deepEqual([made.units, made.left], [8, []], "save and load of d@2, d@1, d@0 and of extra");
+  for (const shared of ["function roomForText(", "function checkText("])
+    assert.equal(made.text.split(shared).length, 2, "what all units share stands there once");
   writeFiles(directory, { "kstate.compiled.mjs": made.text });
   return (...args) => {
     const flags = args.filter((arg) => arg.startsWith("--"));
