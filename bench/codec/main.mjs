@@ -104,10 +104,6 @@ function cell(name, peer, step) {
   };
 }
 
-function wholeCommand({ command }) {
-  return `${command.replace(/ --only \S+/, "")}, one data set after another,`;
-}
-
 const parts = (values.from ?? []).map((file) => JSON.parse(readFileSync(file, "utf8")));
 const rows = parts.flatMap((part) => part.rows);
 for (const name of parts.length > 0 ? [] : Object.keys(dataSets)) {
@@ -142,9 +138,8 @@ const measured = {
   rows,
   startUp,
 };
-/** What was measured in parts has the command of a part, without the part's name. */
-const result =
-  parts.length === 0 ? measured : { ...parts[0], command: wholeCommand(parts[0]), rows, startUp };
+const whole = (part) => ({ ...part, command: part.command.replace(/ --only \S+/, ""), isInParts: true, rows, startUp });
+const result = parts.length === 0 ? measured : whole(parts[0]);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 1)}\n`);
 if (!values.only)
   writeFileSync(here("../../docs/performance.md"), pageWith(result, here("../../docs/performance.md")));

@@ -15,11 +15,11 @@ export function pageWith(result, path) {
 }
 
 function tables(result, plots) {
-  const { command, node, machine, rounds, processes, packages, rows, startUp } = result;
+  const { command, isInParts, node, machine, rounds, processes, packages, rows, startUp } = result;
   const versions = Object.entries(packages)
     .map(([name, version]) => `${name} ${version}`)
     .join(", ");
-  const head = `Made by \`${command}\` with Node ${node} on ${machine}, shared with other programs. CPU time in milliseconds: the median of up to ${rounds} warm rounds in the middle one of ${processes === 1 ? "1 process" : `up to ${processes} processes`}, and the lowest and highest of all rounds; the first, cold round; wall time. Every result was compared with the original. Peers: ${versions}.`;
+  const head = `Made by \`${command}\`${isInParts ? ", one data set after another," : ""} with Node ${node} on ${machine}, shared with other programs. CPU time in milliseconds: the median of up to ${rounds} warm rounds in the middle one of ${processes === 1 ? "1 process" : `up to ${processes} processes`}, and the lowest and highest of all rounds; the first, cold round; wall time. Every result was compared with the original. Peers: ${versions}.`;
   const links = plots.map(({ file, title }) => `![${title}](plots/${file})`).join("\n\n");
   const parts = Object.entries(dataSets).map(([name, { title }]) =>
     section(
