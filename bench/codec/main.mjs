@@ -138,7 +138,13 @@ const measured = {
   rows,
   startUp,
 };
-const whole = (part) => ({ ...part, command: part.command.replace(/ --only \S+/, ""), isInParts: true, rows, startUp });
+const whole = (part) => ({
+  ...part,
+  command: part.command.replace(/ --only \S+/, ""),
+  isInParts: true,
+  rows,
+  startUp,
+});
 const result = parts.length === 0 ? measured : whole(parts[0]);
 if (values.json) writeFileSync(values.json, `${JSON.stringify(result, null, 1)}\n`);
 if (!values.only)
