@@ -135,7 +135,12 @@ function parse(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: known, allowPositionals: false }).values;
   } catch (error) {
-    throw usage((error as Error).message.replace(/\.? ?To specify.*$/s, ""));
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL") {
+      const [, found = ""] = /'(.*)'/.exec(message) ?? [];
+      throw usage(`unexpected ${found}; a command and its arguments stand after --, as in "-- node app.js"`);
+    }
+    throw usage(message.replace(/\.? ?To specify.*$/s, ""));
   }
 }
 

@@ -54,6 +54,7 @@ function spawnOptions(options: StartOptions, control: number, channel: number): 
     command: command.argv,
     cwd,
     environment: {
+      ...withoutTransformThread(command.argv),
       ...process.env,
       PWD: cwd,
       ...command.environment,
@@ -61,4 +62,12 @@ function spawnOptions(options: StartOptions, control: number, channel: number): 
     },
     descriptors: [...descriptors, ...listeners.map(({ descriptor }) => descriptor)],
   };
+}
+
+/**
+ * The esbuild of tsx transforms in a worker thread of the program, which would go on while the state is saved
+ * (`LIVE_RESOURCE`), unless it is told not to before the program begins. Whoever has set the variable keeps it.
+ */
+function withoutTransformThread(argv: readonly string[]): Readonly<Record<string, string>> {
+  return argv.some((text) => /(^|[/=])tsx([/@]|$)/.test(text)) ? { ESBUILD_WORKER_THREADS: "0" } : {};
 }

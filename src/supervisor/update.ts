@@ -93,7 +93,7 @@ export class Update {
     this.#startTimer(bootMs, () => bootTimeout(bootMs, this.#successor.phase !== "running"));
     const { pid, command, lock } = this.#successor;
     const how = lock === undefined ? "booting" : "standing by:";
-    context.progress(`${how} ${pid}: ${command.argv.join(" ")}`);
+    context.progress(`${how}${pid === -1 ? "" : ` ${pid}`}: ${command.argv.join(" ")}`);
     if (this.#successor.exited) this.#feed({ type: "successorFailed", error: this.#successor.end! });
     else if (lock !== undefined) this.#feed({ type: "ready" }); // it stands by
   }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
-import { Service } from "../support/service.js";
+import { runtimeDirectory, Service } from "../support/service.js";
 
 interface Saved {
   readonly pid: number;
@@ -69,6 +71,33 @@ test("a child process that nobody allowed refuses a suspend too, and the program
 test("the thread in which module hooks run, tsx's for one, does not count", async (t) => {
   const service = await Service.start(t, "resources", { env: { RESOURCES: "hooks" } });
   assert.equal((await service.update()).status, 0);
+});
+
+test("tsx is told not to transform in a thread of the program, unless the user has said so himself", async (t) => {
+  const directory = runtimeDirectory(t);
+  const app = join(directory, "app.cts");
+  writeFileSync(join(directory, "later.cts"), "export const later: number = 1;\n");
+  writeFileSync(
+    app,
+    `async function main(): Promise<void> {
+  const { joinLiveUpdate } = await import(process.env.LIVE as string);
+  const live = await joinLiveUpdate({ name: "typed" });
+  require("./later.cts");
+  console.error("threads", process.env.ESBUILD_WORKER_THREADS);
+  await live.ready();
+  setInterval(() => {}, 1000);
+}
+void main();
+`,
+  );
+  const command = [process.execPath, `--import=${import.meta.resolve("tsx")}`, app];
+  const LIVE = import.meta.resolve("kstate/live");
+  const service = await Service.startCommand(t, command, { LIVE });
+  const { status, stderr } = await service.update();
+  assert.equal(status, 0, stderr);
+  await service.supervisor.saw(/threads 0/);
+  const asked = await Service.startCommand(t, command, { LIVE, ESBUILD_WORKER_THREADS: "1" });
+  await asked.supervisor.saw(/threads 1/);
 });
 
 test("what is allowed by name or as an object goes on", async (t) => {

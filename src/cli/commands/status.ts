@@ -33,7 +33,7 @@ function describe({
     `  rollback to  ${previousCommand?.join(" ") ?? "nothing yet"}`,
   ];
   if (standby !== null) {
-    const how = standby.waiting ? "waits" : "boots";
+    const how = standby.waiting ? "waits" : "boots, and waits";
     lines.push(`  stands by    ${standby.pid} ${how} until ${standby.until}: ${standby.command.join(" ")}`);
   }
   if (updating) lines.push("  an update is under way");

@@ -19,9 +19,6 @@ export interface DevOptions {
   readonly log: (text: string) => void;
 }
 
-/** The esbuild of tsx would transform in a worker thread, which would go on while the state is saved: LIVE_RESOURCE. */
-const environment = { ESBUILD_WORKER_THREADS: "0" };
-
 /** A service whose program is replaced whenever its sources change, and started again when it has ended. */
 export class DevService {
   readonly #options: DevOptions;
@@ -45,7 +42,7 @@ export class DevService {
       };
       const restarts = { policy: "never", limit: 0 } as const; // the next change of the source starts it
       const options = { name, cwd: process.cwd(), runtimeDirectory: directory, log, restarts, ended: end };
-      supervisor = Supervisor.start(options, supervisorSystem, { argv, environment }, memoryBytes);
+      supervisor = Supervisor.start(options, supervisorSystem, { argv, environment: {} }, memoryBytes);
       serveControl(server, supervisor);
     });
     this.#running = { supervisor: supervisor!, ended };
