@@ -132,6 +132,11 @@ export interface ErrorDetails {
 
   /** Live update needs Linux on x64 or arm64. Everything else of kstate works here. */
   PLATFORM_UNSUPPORTED: { readonly platform: string; readonly arch: string };
+  /**
+   * The program did not get what its supervisor hands over (memory, sockets): something that started it in between (npm, npx,
+   * the command tsx, nodemon) kept them. Give `kstate run` the program itself: `kstate run -- node app.js`.
+   */
+  NOT_INHERITED: Record<never, never>;
   /** A call of the operating system failed. */
   SYSTEM_CALL: { readonly call: string; readonly errno: string };
   /** The shared memory is not ours, is damaged, or holds no stream of the generation asked for. */

@@ -1,4 +1,10 @@
-import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import {
+  type ErrorRecord,
+  fromErrorRecord,
+  isKstateError,
+  KstateError,
+  toErrorRecord,
+} from "../error/index.ts";
 import { openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
 import { ControlLink } from "./control-link.ts";
 import {
@@ -42,8 +48,11 @@ export class SupervisorLink {
     this.#system = system;
     this.#channel = channel;
     const descriptors = [memory, channel, control, ...listeners.map(({ descriptor }) => descriptor)];
-    for (const descriptor of pair === null ? descriptors : [...descriptors, pair]) setCloseOnExec(descriptor);
-    this.memory = PhysicalMemory.attach(openDescriptor(memory));
+    this.memory = inherited(() => {
+      for (const descriptor of pair === null ? descriptors : [...descriptors, pair])
+        setCloseOnExec(descriptor);
+      return PhysicalMemory.attach(openDescriptor(memory));
+    });
     this.#listeners = new Map(listeners.map(({ key, descriptor }) => [key, descriptor]));
     this.#control = new ControlLink(control, system, {
       message: (message) => (message.type === "listening" ? this.#answer(message) : events.message(message)),
@@ -134,6 +143,19 @@ export class SupervisorLink {
         sayRest();
       },
     );
+  }
+}
+
+/** Whatever starts the program in between (npm, npx, the command tsx) keeps what the supervisor hands over. */
+function inherited<T>(attach: () => T): T {
+  try {
+    return attach();
+  } catch (cause) {
+    if (!isKstateError(cause, "SYSTEM_CALL")) throw cause;
+    const message =
+      "cannot join live updates: what the supervisor hands over did not reach this program, as something that started it " +
+      "in between (npm, npx, the command tsx, nodemon) kept it; give kstate run the program itself: kstate run -- node app.js";
+    throw new KstateError("NOT_INHERITED", message, {}, { cause });
   }
 }
 

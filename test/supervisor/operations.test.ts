@@ -22,6 +22,14 @@ import { fixture, kstate, runtimeDirectory, Service } from "../support/service.j
 
 const cli = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));
 
+test("a program that something else starts in between says that it got nothing, and what to do", async (t) => {
+  const started = JSON.stringify(fixture("counter"));
+  const script = `require("node:child_process").spawnSync(process.execPath, [${started}], { stdio: "inherit" })`;
+  const service = await Service.startCommand(t, [process.execPath, "-e", script], {}, false);
+  await service.supervisor.saw(/NOT_INHERITED/);
+  assert.match(service.supervisor.stderr, /give kstate run the program itself: kstate run -- node app.js/);
+});
+
 test("the history tells who asked, of both versions, phases and figures, and outlives the service", async (t) => {
   const service = await Service.start(t, "counter");
   const before = await service.get("/");
