@@ -66,6 +66,7 @@ export function freeze(
   let sockets: Socket[] = [];
   let unusedRoom: Folio | undefined = request.room;
   const error = attempt(() => {
+    pair.sendFreezing();
     const frozenAtNs = system.nowNs();
     const deadlineNs = frozenAtNs + BigInt(Math.ceil(request.freezeMs)) * 1_000_000n;
     parts.starters.stop();

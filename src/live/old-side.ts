@@ -20,6 +20,12 @@ import { type PreCopied, preCopy } from "./tracked/pre-copy.ts";
 import { sampleOf, warmSave } from "./warm-state.ts";
 import { warmUp } from "./warm-up.ts";
 
+/** How long this program waits for its successor to let it go, after the commit. */
+const REST_NS = 1_000_000_000n;
+
+/** How many connections of each kind are in a sample. */
+const SAMPLED_CONNECTIONS = 8;
+
 /** What a successor says of its state. */
 export type ProgramRecord = LockRecord & { readonly collections?: readonly CollectionRecord[] };
 
@@ -113,13 +119,15 @@ export class OldSide {
 
   /** Saves a part of what the freeze will, and lets the successor load a part. */
   async #warmSave(pair: Pair): Promise<number | undefined> {
-    const { registry } = this.#parts;
+    const { registry, moving } = this.#parts;
     const versionIds = this.#versionIds;
     const attempt = <T>(trial: () => T): T => {
       this.#preCopied?.present(); // so that it is what the freeze will be
       try {
+        for (const connections of moving) connections.sample(SAMPLED_CONNECTIONS);
         return trial();
       } finally {
+        for (const connections of moving) connections.forget();
         this.#preCopied?.presentAll(); // a checkpoint may come next
       }
     };
@@ -199,7 +207,10 @@ export class OldSide {
     const exit = (): void => this.#system.exit(0);
     if (connections > 0) this.#link.send({ type: "left", generation, connections });
     if (this.#detachedMs !== null) return void farewell(this.#parts, this.#detachedMs).then(exit);
-    if (connections === 0) return exit();
+    if (connections === 0) {
+      this.#pair?.awaitEnd(this.#system.nowNs() + REST_NS);
+      return exit();
+    }
     this.#closePair();
     linger(this.#parts.listeners, left, this.#parts.detached.limitMs, exit);
   }

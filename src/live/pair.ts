@@ -3,6 +3,9 @@ import { MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, POLL } from "../memory/index.ts";
 import { type FrozenRecord, PAIR, type SliceRecord } from "./protocol.ts";
 import type { LiveSystem } from "./system.ts";
 
+/** How long `frozen` is looked for without sleeping: waking up would take a small state's whole blackout. */
+const WATCH_NS = 5_000_000n;
+
 /** The most that {@link Pair.sendSample} takes. */
 export const SAMPLE_BYTES = MAX_MESSAGE_BYTES / 2;
 
@@ -65,6 +68,11 @@ export class Pair {
     }
   }
 
+  /** Says that `frozen` is about to come: the successor looks for it without sleeping. */
+  sendFreezing(): void {
+    this.#system.send(this.#fd, Uint8Array.of(PAIR.freezing), []);
+  }
+
   /** Sends descriptors in order, then what the successor has to know; `UPDATE_CANCELLED` if it is gone or silent. */
   sendFrozen(descriptors: readonly number[], record: FrozenRecord, deadlineNs: bigint): void {
     for (let at = 0; at < descriptors.length; at += MAX_DESCRIPTORS) {
@@ -95,15 +103,18 @@ export class Pair {
   /** Receives what the old program sends until it has frozen; `UPDATE_CANCELLED` if it does not. */
   receiveFrozen(deadlineNs: bigint): { descriptors: number[]; record: FrozenRecord } {
     const descriptors: number[] = [];
+    let watchUntilNs = 0n;
     try {
       for (;;) {
         const message = this.#system.receive(this.#fd);
         if (message === "closed") throw cancelled("the old program went on, or ended");
         if (message === "empty") {
+          if (this.#system.nowNs() < watchUntilNs) continue;
           if (!this.#wait(POLL.in, deadlineNs)) throw cancelled("the old program did not freeze in time");
           continue;
         }
         descriptors.push(...message.descriptors);
+        if (message.payload[0] === PAIR.freezing) watchUntilNs = this.#system.nowNs() + WATCH_NS;
         if (message.payload[0] === PAIR.frozen)
           return { descriptors, record: decode(message.payload) as FrozenRecord };
       }
@@ -125,6 +136,11 @@ export class Pair {
       if (message.payload[0] === PAIR.refused) throw fromErrorRecord(decode(message.payload) as ErrorRecord);
       return;
     }
+  }
+
+  /** Waits until the other side has let go of its end, or the time is over. */
+  awaitEnd(deadlineNs: bigint): void {
+    while (this.#wait(POLL.in, deadlineNs)) if (this.#system.receive(this.#fd) === "closed") return;
   }
 
   /** Whether there was an event before the deadline; a signal that interrupts the wait does not end it. */

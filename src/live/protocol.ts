@@ -25,10 +25,11 @@
  *       1a  if it was asked for:  S → O rehearse    O saves a trial stream into the memory, and serves on
  *           O → S rehearsed   S → N verify      N reads and checks it, changes nothing    N → S verified
  *        2  S opens the verdict word, S → N receive    N warms up with the sample     N → S receiving; N blocks on the pair
- *        3  S → O freeze    O quiesces, freezes, saves into the memory, sends descriptors and `frozen` on the pair, blocks
+ *        3  S → O freeze    O quiesces, says `freezing` on the pair, freezes, saves into the memory, sends descriptors
+ *           and `frozen`, blocks on the pair
  *        4  N loads, then decides COMMITTED in the verdict word, serves         N → S serving
- *        5  O finds COMMITTED, closes its copies and exits; with detached responses it says `left` and
- *           exits when they have finished, whatever happens to the service meanwhile
+ *        5  O finds COMMITTED, closes its copies, and exits when N closes the pair; with detached responses it says
+ *           `left` and exits when they have finished, whatever happens to the service meanwhile
  * ```
  * Unhappy, before step 4's decision, all end with O serving and N gone:
  * ```
@@ -78,8 +79,9 @@
  * that was told, and O, go on to their verdict without S. S' dials both, which answer when they are through, and
  * then tries CANCELLED itself: on COMMITTED N is the program, otherwise O is, is sent `cancel`, and N is ended.
  *
- * A program that crashed is started again as a first program, in the memory as the crash left it: it drops a stream
- * `handover`, whatever the superblock says, loads the stream `checkpoint` if there is one, and serves.
+ * A program that crashed is started again as a first program, in the memory as the crash left it: a stream `handover`
+ * becomes the checkpoint if the superblock says PENDING and the verdict word COMMITTED, because a successor crashed before
+ * it could say so, and is dropped otherwise. The program loads the stream `checkpoint` if there is one, and serves.
  *
  * `hello` and `adopted` carry the range of protocol versions that the program speaks; without a common one the
  * supervisor ends it. A new message, or a new required member of one, makes a new protocol version. A member that
@@ -294,6 +296,7 @@ export const PAIR = {
   taken: 6,
   sliced: 7,
   sample: 8,
+  freezing: 9,
 } as const;
 
 const members = {

@@ -1,6 +1,6 @@
 import type { VersionIds } from "../description/index.ts";
 import { isKstateError } from "../error/index.ts";
-import type { Folio, MemoryState, PhysicalMemory } from "../memory/index.ts";
+import { CHECKPOINT, type Folio, type MemoryState, type PhysicalMemory } from "../memory/index.ts";
 import type { Registry } from "../registry/index.ts";
 
 export interface SaveIntoOptions {
@@ -14,10 +14,17 @@ export interface SaveIntoOptions {
 
 /** Room for a state of unknown size: mostly there is less to save. */
 const ROOM_BYTES = 1024 * 1024;
+/** How much more is saved the next time, mostly at most. */
+const GROWTH = 1.25;
 
-/** Room for a stream, which had `lastLength` bytes when it was tried; `MEMORY_FULL`. */
-export function allocRoom(memory: PhysicalMemory, lastLength?: number): Folio {
-  return memory.alloc(lastLength === undefined ? ROOM_BYTES : 2 * lastLength);
+/**
+ * Room for a stream, which had `triedLength` bytes when it was tried just now; when it was too long for that, as much as
+ * the last checkpoint or hand-over had, and some more. `MEMORY_FULL`.
+ */
+export function allocRoom(memory: PhysicalMemory, triedLength?: number): Folio {
+  if (triedLength !== undefined) return memory.alloc(2 * triedLength);
+  const lastLength = memory.stream(CHECKPOINT)?.bytes.length ?? 0;
+  return memory.alloc(Math.max(ROOM_BYTES, Math.ceil(GROWTH * lastLength)));
 }
 
 /**
@@ -32,13 +39,23 @@ export function saveInto(
 ): void {
   for (let folio = room; ; ) {
     try {
-      const { length } = registry.save({ versionIds, dataChecksum, into: folio.bytes });
+      const { length } = registry.save({ versionIds, dataChecksum, into: folio.bytes, fullEarly: true });
       memory.keepStream(name, folio, length, generation, { state, preserveInUse: true });
       return;
     } catch (error) {
       memory.free(folio);
       if (!isKstateError(error, "STREAM_FULL")) throw error;
-      folio = memory.alloc(Math.max(2 * folio.size, error.detail.needed));
+      folio = allocLarger(memory, folio, error.detail.needed);
     }
+  }
+}
+
+/** Four times as much, since each attempt begins anew; twice as much where that is too much. */
+function allocLarger(memory: PhysicalMemory, { size }: Folio, needed: number): Folio {
+  try {
+    return memory.alloc(Math.max(4 * size, needed));
+  } catch (error) {
+    if (!isKstateError(error, "MEMORY_FULL")) throw error;
+    return memory.alloc(Math.max(2 * size, needed));
   }
 }

@@ -6,6 +6,10 @@ import type { StartContext } from "./starters.ts";
 import type { SupervisorLink } from "./supervisor-link.ts";
 import { resume } from "./suspend.ts";
 import type { LiveSystem } from "./system.ts";
+import type { Settle } from "./take-over.ts";
+
+/** How long the first clients are served before anything else is done, ms. */
+const FIRST_CLIENTS_MS = 2;
 
 interface Begun {
   readonly figures: HandoverFigures | null;
@@ -42,7 +46,7 @@ export class ServingStart {
   boot(): void {
     try {
       const from = loadCheckpoint(this.#parts, this.#link.memory) ? "recover" : "boot";
-      this.begin(from, () => ({ figures: forgetLost(this.#link.memory) }));
+      this.#begin(from, () => ({ figures: forgetLost(this.#link.memory) }));
     } catch (error) {
       this.fail(error);
     }
@@ -51,17 +55,34 @@ export class ServingStart {
   /** With the state of a suspended program. Throws when that cannot be loaded. */
   resume(system: LiveSystem): void {
     const begin = resume(this.#parts, this.#link.memory, system);
-    this.begin("restore", () => ({ figures: null, resumed: begin() }));
+    this.#begin("restore", () => ({ figures: null, resumed: begin() }));
+  }
+
+  /** With what was taken over: clients wait, so that the rest is done when those who have asked are served. */
+  takeOver(begin: () => Settle): void {
+    this.#open("restore", begin, (settle) => {
+      const finish = (): void => {
+        this.#link.send({ type: "serving", figures: settle() });
+        this.#checkpoints.begin();
+      };
+      setTimeout(finish, FIRST_CLIENTS_MS);
+    });
+  }
+
+  #begin(from: StartContext["from"], begin: () => Begun): void {
+    this.#open(from, begin, (begun) => {
+      this.#link.send({ type: "serving", ...begun });
+      setImmediate(() => this.#checkpoints.begin()); // after the clients that waited
+    });
   }
 
   /** Node's HTTP server keeps its list of connections from the moment it listens: connections come after that. */
-  begin(from: StartContext["from"], begin: () => Begun): void {
+  #open<T>(from: StartContext["from"], begin: () => T, begun: (result: T) => void): void {
     const serve = (): void => {
-      const figures = begin();
+      const result = begin();
       this.#parts.starters.start({ from });
-      this.#link.send({ type: "serving", ...figures });
+      begun(result);
       this.#waiting?.resolve();
-      setImmediate(() => this.#checkpoints.begin()); // after the clients that waited
     };
     this.#parts.listeners.open(this.#link.duplicateListeners()).then(serve).catch(this.#waiting?.reject);
   }

@@ -1,3 +1,4 @@
+import { HANDOVER } from "../memory/index.ts";
 import type { Parts } from "./freeze.ts";
 import type { ProgramEffect } from "./machine.ts";
 import { Pair } from "./pair.ts";
@@ -7,6 +8,9 @@ import type { LiveSystem } from "./system.ts";
 import { type TakeOverResult, takeOver } from "./take-over.ts";
 import { PreCopyReceiver } from "./tracked/pre-copy-receiver.ts";
 import { warmLoad } from "./warm-state.ts";
+
+/** How long the old program stays, idle: taking its heap down would keep the processor from the first clients, ms. */
+const REST_MS = 20;
 
 /** What a program does as somebody's successor, from `ready` until it serves or gives up. */
 export class SuccessorSide {
@@ -42,12 +46,15 @@ export class SuccessorSide {
   takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): TakeOverResult {
     this.end();
     const { registry } = this.#parts;
+    const { memory } = this.#link;
     registry.prepare("load", request.versionIds);
     const sample = this.#pair.receiveSample();
     if (sample !== undefined) warmLoad(registry, sample);
+    memory.stream(HANDOVER); // there is none yet, but this is where it will be looked for
     this.#link.send({ type: "receiving", generation: request.generation });
-    const result = takeOver(this.#parts, this.#link.memory, this.#pair, this.#system, request);
-    this.#pair.close();
+    const result = takeOver(this.#parts, memory, this.#pair, this.#system, request);
+    if (result.verdict === "CANCELLED") this.#pair.close();
+    else setTimeout(() => this.#pair.close(), REST_MS).unref();
     return result;
   }
 }

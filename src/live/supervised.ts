@@ -1,5 +1,5 @@
 import { type ErrorRecord, fromErrorRecord, type KstateError, toErrorRecord } from "../error/index.ts";
-import { type PhysicalMemory, REHEARSAL } from "../memory/index.ts";
+import { CHECKPOINT, HANDOVER, type PhysicalMemory, REHEARSAL } from "../memory/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { Parts } from "./freeze.ts";
 import {
@@ -45,7 +45,7 @@ export class Supervised {
     this.#link = link;
     if (role === "first" && !this.#isSuspended) {
       link.memory.own();
-      link.memory.settle(); // what a program that crashed while it was frozen had left is no state to begin with
+      settleAfterCrash(link.memory);
     }
     this.#start = new ServingStart(parts, link, checkpoints);
     this.#old = new OldSide(parts, link, system, checkpoints);
@@ -180,8 +180,7 @@ export class Supervised {
   #takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): void {
     const result = this.#successor!.takeOver(request);
     this.#state = programAfter("takeOver", result.verdict);
-    if (result.verdict === "COMMITTED")
-      return this.#start.begin("restore", () => ({ figures: result.begin() }));
+    if (result.verdict === "COMMITTED") return this.#start.takeOver(result.begin);
     this.#refuse(request.generation, result.error);
     this.#start.fail(fromErrorRecord(result.error));
   }
@@ -230,4 +229,14 @@ export class Supervised {
       }
     }
   }
+}
+
+/**
+ * What a program that crashed while it was frozen had left is no state to begin with. What its successor had committed
+ * to is, though it crashed at once.
+ */
+function settleAfterCrash(memory: PhysicalMemory): void {
+  const handover = memory.stream(HANDOVER);
+  const isCommitted = handover !== undefined && memory.verdicts.read(handover.generation) === "COMMITTED";
+  memory.settle(isCommitted && memory.superblock().state === "PENDING" ? CHECKPOINT : undefined);
 }

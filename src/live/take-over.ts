@@ -9,8 +9,11 @@ import { adopt } from "./sockets/stream-socket.ts";
 import type { LiveSystem } from "./system.ts";
 import { freeUnclaimedFolios } from "./unclaimed-folios.ts";
 
+/** Does what can wait until the first clients have been served; then the update is over. */
+export type Settle = () => HandoverFigures;
+
 export type TakeOverResult =
-  | { readonly verdict: "COMMITTED"; readonly begin: () => HandoverFigures }
+  | { readonly verdict: "COMMITTED"; readonly begin: () => Settle }
   | { readonly verdict: "CANCELLED"; readonly error: ErrorRecord };
 
 /**
@@ -38,24 +41,27 @@ export function takeOver(
         reason: "verdict",
       });
     }
-    pair.sendVerdict(null);
     memory.own({ sweep: false });
-    const begin = (): HandoverFigures => {
+    const begin = (): Settle => {
       parts.collections.openAll(memory); // what it finds was compared before the pause
       const httpConnections = beginHttp(parts, sockets);
       for (const connections of parts.moving) connections.begin();
       const nowNs = system.nowNs();
-      memory.settle(CHECKPOINT); // until this program makes one: it may crash at once
-      const freedFolios = freeUnclaimedFolios(memory, parts.registry);
-      return {
-        quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
-        blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),
-        streamBytes,
-        preCopy: record.preCopy,
-        freedFolios,
-        httpConnections,
-        webSockets,
-        otherConnections: sockets.length - httpConnections - webSockets,
+      return () => {
+        pair.sendVerdict(null); // not before: waking the old program would keep the processor from the first clients
+        // Until this program makes a checkpoint, what was handed over is one; it may have made one already.
+        memory.settle(memory.superblock().state === "PENDING" ? CHECKPOINT : undefined);
+        const freedFolios = freeUnclaimedFolios(memory, parts.registry);
+        return {
+          quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
+          blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),
+          streamBytes,
+          preCopy: record.preCopy,
+          freedFolios,
+          httpConnections,
+          webSockets,
+          otherConnections: sockets.length - httpConnections - webSockets,
+        };
       };
     };
     return { verdict: "COMMITTED", begin };

@@ -2,7 +2,8 @@ import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
-import { AF, createSocket, socketPair } from "../memory/index.ts";
+import { AF, bindSocket, createSocket, listenSocket, socketPair } from "../memory/index.ts";
+import { Listeners } from "./listeners.ts";
 import { Pair } from "./pair.ts";
 import { Detached } from "./sockets/detached.ts";
 import { HttpConnections } from "./sockets/http-connections.ts";
@@ -28,10 +29,13 @@ export async function warmUp(
   const steps = [pair, ...sockets].map(({ step }) => step);
   await inSlices([warmCodec(), warmMemory(), ...steps], ROUNDS);
   for (const { end } of [pair, ...sockets]) end();
-  if (role === "successor") await warmExchanges(webSockets, emptyRecord);
+  if (role !== "successor") return;
+  await warmExchanges(webSockets, emptyRecord);
+  await warmListen();
 }
 
 const ROUNDS = 150;
+const LISTENERS = 20;
 /** The longest that a serving program is kept from its clients at a time, ms. */
 const SLICE_MS = 2;
 /** Both ends are here, so nobody waits. */
@@ -80,6 +84,25 @@ function warmAdoption(webSockets: readonly WebSockets<object, unknown>[]): { ste
   };
 }
 
+/** Opens listeners on sockets that nobody knows the address of, and closes them. */
+async function warmListen(): Promise<void> {
+  for (let round = 0; round < LISTENERS; round += 1) {
+    const server = createServer();
+    const listeners = new Listeners(new Detached());
+    listeners.add(server, { port: 0, name: "warm-up" });
+    await listeners.open(new Map([["warm-up", listeningSocket()]]));
+    server.close();
+  }
+}
+
+/** At an address that the kernel makes up. */
+function listeningSocket(): number {
+  const socket = createSocket(AF.unix);
+  bindSocket(socket, Uint8Array.of(AF.unix, 0));
+  listenSocket(socket, 1);
+  return socket;
+}
+
 /** Sends a descriptor from one hand to the other, and the verdict back. */
 function warmPair(system: LiveSystem): { step(): void; end(): void } {
   const [left, right] = socketPair();
@@ -88,6 +111,7 @@ function warmPair(system: LiveSystem): { step(): void; end(): void } {
     step: () => {
       const nowNs = system.nowNs();
       const record = { descriptors: 1, quiescedAtNs: String(nowNs), frozenAtNs: String(nowNs), preCopy: [] };
+      old.sendFreezing();
       old.sendFrozen([left], record, nowNs + PATIENCE_NS);
       for (const descriptor of successor.receiveFrozen(nowNs + PATIENCE_NS).descriptors)
         system.close(descriptor);

@@ -43,6 +43,9 @@ export function openSized(path: string, capacity: number): number {
   return descriptor;
 }
 
+/** So much is allocated without a look at the limits: a small part of what they leave for the program's heap. */
+const UNCHECKED_BYTES = 1024 * 1024;
+
 /** What a file is on. */
 export interface Medium {
   /** Whether it outlasts a power failure, so that `persist` has something to do. */
@@ -61,6 +64,8 @@ export class FileBackEnd implements BackEnd {
   readonly descriptor: number;
   readonly #medium: Medium;
   readonly #mapped: FileMapping[] = [];
+  /** Allocated since limits were looked at. */
+  #unchecked = 0;
 
   constructor(name: string, descriptor: number, medium: Medium) {
     this.name = name;
@@ -76,7 +81,7 @@ export class FileBackEnd implements BackEnd {
   }
 
   allocate(offset: number, lengthBytes: number): void {
-    if (this.#medium.isMemory) assertWithinLimits(lengthBytes);
+    if (this.#medium.isMemory) this.#assertWithinLimits(lengthBytes);
     try {
       allocateRange(this.descriptor, offset, lengthBytes);
     } catch (error) {
@@ -89,6 +94,14 @@ export class FileBackEnd implements BackEnd {
         { cause: error },
       );
     }
+  }
+
+  /** Reading the limits takes half a millisecond: too long for a page in a freeze, so small ones are asked for together. */
+  #assertWithinLimits(lengthBytes: number): void {
+    this.#unchecked += lengthBytes;
+    if (this.#unchecked < UNCHECKED_BYTES) return;
+    assertWithinLimits(lengthBytes);
+    this.#unchecked = 0;
   }
 
   release(offset: number, lengthBytes: number): void {

@@ -1,6 +1,6 @@
 import type { Description, DescriptionRecord } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import { Applier, type EntryHeader, type SectionHeaders } from "../stream/index.ts";
+import type { EntryHeader, SectionHeaders } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
 import { type Instance, instanceText } from "./instance.ts";
 import type { Instances } from "./instances.ts";
@@ -41,8 +41,12 @@ export function verifyWhole(source: Source, instances: Instances): readonly Read
 
 /** Loads into plain objects that are thrown away, without a hook of the program's. */
 export function tryWhole(source: Source, instances: Instances): void {
-  const trial = new Applier({ folioAt: (address) => ({ address }), isTrial: true });
-  for (const { decoded } of verifyWhole(source, instances)) trial.applyNew(decoded, {});
+  const sections = verifyWhole(source, instances).map(({ target: { description, instanceId }, decoded }) => ({
+    target: { description, instanceId, object: {} },
+    decoded,
+  }));
+  const folioAt = (address: bigint) => ({ address });
+  applySections(sections, new ReportBuilder(), { undo: false, folioAt, isTrial: true });
 }
 
 /** Reads every section, and decides what becomes of each. Changes nothing. */

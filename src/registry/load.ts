@@ -93,6 +93,8 @@ export interface ApplyOptions {
   /** Whether objects are put back if something throws. */
   readonly undo: boolean;
   readonly folioAt: FolioAt;
+  /** Only to have done it: no hooks are called, and what is made are plain objects. False unless given. */
+  readonly isTrial?: boolean;
   /** Collections that the stream has something to say about. */
   readonly collections?: readonly CollectionLoad[];
 }
@@ -101,10 +103,10 @@ export interface ApplyOptions {
 export function applySections(
   sections: readonly ReadSection[],
   report: ReportBuilder,
-  { undo, folioAt, collections = [] }: ApplyOptions,
+  { undo, folioAt, isTrial = false, collections = [] }: ApplyOptions,
 ): void {
   const snapshot = undo ? new Snapshot() : undefined;
-  const applier = new Applier({ folioAt });
+  const applier = new Applier({ folioAt, isTrial });
   const progress: Progress = { target: undefined, due: undefined };
   try {
     for (const { target } of sections) {
@@ -113,7 +115,7 @@ export function applySections(
     for (const { collection } of collections) snapshot?.addMap(collection.objects);
     for (const { target, decoded } of inOrder(sections)) applyOne(applier, target, decoded, progress);
     for (const load of collections) fillCollection(load, sections);
-    for (progress.due of applier.due) progress.due.call();
+    if (!isTrial) for (progress.due of applier.due) progress.due.call();
   } catch (error) {
     snapshot?.restore();
     throw isKstateError(error) ? error : applyFailed(progress, error);

@@ -33,7 +33,9 @@ export interface MovingConnections {
   busy(): string[];
   /** Stops reading, fills the records for saving and returns the connections in their order. Only if not busy. */
   collect(): Socket[];
-  /** Empties the records that {@link collect} filled: the connections do not move. */
+  /** Fills the records for a few of the connections, which go on. */
+  sample(most: number): void;
+  /** Empties the records that {@link collect} or {@link sample} filled: the connections do not move. */
   forget(): void;
   /** Undoes {@link collect}, and starts every time-out again. */
   thaw(): void;

@@ -78,13 +78,26 @@ export class DescribedSockets<S> implements MovingConnections {
   }
 
   collect(): Socket[] {
+    for (const socket of this.#members.keys()) stopReading(socket);
+    this.#describe(this.#members);
+    return [...this.#members.keys()];
+  }
+
+  sample(most: number): void {
+    const resting: (readonly [Socket, Member<S>])[] = [];
+    for (const member of this.#members) {
+      if (resting.length === most) break;
+      if (!member[0].destroyed) resting.push(member);
+    }
+    this.#describe(resting);
+  }
+
+  #describe(members: Iterable<readonly [Socket, Member<S>]>): void {
     this.forget();
-    for (const [socket, { state, listener }] of this.#members) {
-      stopReading(socket);
+    for (const [socket, { state, listener }] of members) {
       this.#records.sockets.push(describe(socket, listener));
       this.#states.states.push(state);
     }
-    return [...this.#members.keys()];
   }
 
   thaw(): void {

@@ -113,14 +113,28 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   }
 
   collect(): Socket[] {
+    const sockets = this.#describe(this.#members);
+    for (const socket of sockets) stopReading(socket);
+    return sockets;
+  }
+
+  sample(most: number): void {
+    const resting: (readonly [W, Member<S>])[] = [];
+    for (const member of this.#members) {
+      if (resting.length === most) break;
+      if (!isInMotion(member[0])) resting.push(member);
+    }
+    this.#describe(resting);
+  }
+
+  #describe(members: Iterable<readonly [W, Member<S>]>): Socket[] {
     this.forget();
     const sockets: Socket[] = [];
-    for (const [webSocket, { state, listener }] of this.#members) {
+    for (const [webSocket, { state, listener }] of members) {
       const socket = socketOf(webSocket)!;
       this.#records.sockets.push(describe(webSocket, listener, unreadBytes(socket)));
       this.#states.states.push(state);
       sockets.push(socket);
-      stopReading(socket);
     }
     return sockets;
   }
