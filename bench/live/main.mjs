@@ -67,15 +67,16 @@ async function measure({ name, env: own = {}, memory = "1G", crowd = 0, updates:
     await pause(500);
     await ask();
     await pause(1000);
-    const idle = (await ask()).gapMs;
+    const idle = (await ask()).otherMs;
     const rows = [];
     for (let update = 0; update < times; update += 1) {
       await ask();
       const { figures } = JSON.parse((await kstate("update", "--json", "--freeze-timeout", "120000")).stdout);
       await pause(200);
-      const { gapMs } = await ask();
+      const { handoverMs, otherMs } = await ask();
       rows.push({
-        clientMs: gapMs,
+        clientMs: handoverMs,
+        preparingMs: otherMs,
         serverMs: figures.blackoutMs,
         quiesceMs: figures.quiesceMs,
         bytes: figures.streamBytes,
@@ -121,9 +122,9 @@ print(
   `node ${process.version}, ${cpus().length} cores, load ${loadavg()[0].toFixed(1)}, ${updates} updates each\n`,
 );
 print(
-  "| state | updates | bytes | client, median ms | p99 | worst | programs, median ms | p99 | quiesce, median ms | longest gap without update |",
+  "| state | updates | bytes | client, median ms | p99 | worst | programs, median ms | p99 | quiesce, median ms | preparing, median ms | without update |",
 );
-print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
 for (const subject of subjects) {
   const result = await measure(subject);
   results.push(result);
@@ -142,6 +143,7 @@ for (const subject of subjects) {
     of("serverMs", 0.5),
     of("serverMs", 0.99),
     of("quiesceMs", 0.5),
+    of("preparingMs", 0.5),
     result.idleMs.toFixed(1),
   ];
   print(`| ${cells.join(" | ")} |`);

@@ -1,4 +1,4 @@
-// What the benchmark updates: a WebSocket server that answers every message, with STATE_OBJECTS objects of state,
+// What the benchmark updates: a WebSocket server that answers every message with its pid, with STATE_OBJECTS objects of state,
 // STATE_TRACKED entries in a tracked map of which 10,000 change in every second, and STATE_FOLIO_MIB of folios.
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
@@ -45,7 +45,7 @@ live.webSockets(webSockets, {
     webSocket.on("message", (data) => {
       mine.answers += 1;
       me.answers += 1;
-      webSocket.send(data);
+      webSocket.send(`${data} ${process.pid}`);
     });
   },
 });

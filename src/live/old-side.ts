@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers/promises";
 import { type LockRecord, negotiate, type VersionIds } from "../description/index.ts";
 import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
 import type { CollectionRecord, Folio } from "../memory/index.ts";
@@ -68,10 +69,18 @@ export class OldSide {
     try {
       const pair = new Pair(this.#system, this.#link.fetchDescriptor());
       this.#pair = pair;
-      this.#parts.resources.assertUpdatable();
-      checkSuccessor(this.#parts.registry.lockRecord(), lock, force);
+      const { registry, resources } = this.#parts;
+      const serveOn = async (): Promise<void> => {
+        await setImmediate();
+        preparation.signal.throwIfAborted();
+      };
+      resources.assertUpdatable();
+      await serveOn();
+      checkSuccessor(registry.lockRecord(), lock, force);
+      await serveOn();
       this.#versionIds = this.#versionsFor(lock);
-      this.#parts.registry.prepare("save", this.#versionIds);
+      registry.prepare("save", this.#versionIds);
+      await serveOn();
       await this.#parts.collections.prepareFor(lock.collections ?? [], this.#link.memory);
       await this.#warmUpOnce();
       preparation.signal.throwIfAborted();
@@ -133,6 +142,7 @@ export class OldSide {
     };
     const sample = attempt(() => sampleOf(registry, versionIds));
     if (sample !== undefined) pair.sendSample(sample);
+    await setImmediate();
     return await warmSave(registry, versionIds, attempt);
   }
 
@@ -153,6 +163,7 @@ export class OldSide {
     const quiesce = new Quiesce({ servers, datagrams, moving, hooks }, effect.quiesceMs, {
       holding: () => {
         this.#quiescedAtNs = this.#system.nowNs();
+        if (effect.suspendFor === undefined) this.#pair?.sendFreezing(); // mostly it is: waking up takes as long
       },
       quiet: outcome.quiet,
       busy: (error) => outcome.busy(toErrorRecord(error)),

@@ -76,8 +76,8 @@ function makeMember(name: string) {
   };
 }
 
-/** One update and its rollback of made-up state: save and load with another version on the other side. */
-export function warmCodec(): () => void {
+/** One update and its rollback of made-up state: save and load with another version on the other side, step by step. */
+export function warmCodec(): (() => void)[] {
   const names = Array.from({ length: 10 }, (_, index) => `member ${index}`);
   const state = {
     members: new Map(names.map((name) => [name, makeMember(name)])),
@@ -89,11 +89,19 @@ export function warmCodec(): () => void {
   old.register(describe(1), state);
   next.register(describe(2), state);
   const versionIds = { "kstate.warm_up": 1, "kstate.warm_up.member": 1 };
-  return () => {
-    const stream = old.save({ dataChecksum: false });
-    state.members.clear();
-    state.order = [];
-    next.load(stream, { undo: false });
-    old.load(next.save({ dataChecksum: false, versionIds }), { undo: false });
-  };
+  let stream: Uint8Array = new Uint8Array();
+  return [
+    () => {
+      stream = old.save({ dataChecksum: false });
+    },
+    () => {
+      state.members.clear();
+      state.order = [];
+      next.load(stream, { undo: false });
+    },
+    () => {
+      stream = next.save({ dataChecksum: false, versionIds });
+    },
+    () => old.load(stream, { undo: false }),
+  ];
 }

@@ -27,7 +27,7 @@ export async function warmUp(
   const pair = warmPair(system);
   const sockets = role === "successor" ? [warmAdoption(webSockets)] : [];
   const steps = [pair, ...sockets].map(({ step }) => step);
-  await inSlices([warmCodec(), warmMemory(), ...steps], ROUNDS);
+  await inSlices([...warmCodec(), warmMemory(), ...steps], ROUNDS);
   for (const { end } of [pair, ...sockets]) end();
   if (role !== "successor") return;
   await warmExchanges(webSockets, emptyRecord);
@@ -43,8 +43,8 @@ const PATIENCE_NS = 1_000_000_000n;
 
 async function inSlices(steps: readonly (() => void)[], rounds: number): Promise<void> {
   let sliceStart = performance.now();
-  for (let round = 0; round < rounds; round += 1) {
-    for (const step of steps) step();
+  for (let at = 0; at < rounds * steps.length; at += 1) {
+    steps[at % steps.length]!();
     if (performance.now() - sliceStart < SLICE_MS) continue;
     await setImmediate();
     sliceStart = performance.now();
