@@ -4,7 +4,7 @@
  * effect feeds its result back as an event.
  */
 import type { ErrorRecord } from "../error/index.ts";
-import type { HandoverFigures, VersionIds } from "./protocol.ts";
+import { type HandoverFigures, SUCCESSOR_ENDED, type VersionIds } from "./protocol.ts";
 
 // ---- the supervisor's side ----
 
@@ -86,6 +86,7 @@ export function brokerStep(state: BrokerState, event: BrokerEvent): Step<BrokerS
         return [{ phase: "rehearsing" }, [{ type: "timer", phase: "rehearsing" }, { type: "rehearse" }]];
       }
       if (!("error" in event)) return [state, []];
+      if (event.type === "refused" && isLeftAlone(event.error)) return burying(event.error);
       return event.type === "refused" ? cancelled(event.error) : cancelledWithOld(event.error);
     case "rehearsing":
       if (event.type === "rehearsed") return [state, [{ type: "verify" }]];
@@ -151,16 +152,22 @@ function deciding(
   if (event.verdict === "COMMITTED")
     return finishing({ figures: null, serving: false, left: state.old === "exited" });
   if (state.old !== "frozen" && state.error.code === "UPDATE_CANCELLED") {
-    return [
-      { phase: "burying", error: state.error },
-      [{ type: "timer", phase: "thawing" }, { type: "endSuccessor" }],
-    ];
+    return burying(state.error);
   }
   if (state.old !== "frozen") return cancelled(state.error);
   return [
     { phase: "thawing", error: state.error },
     [{ type: "timer", phase: "thawing" }, { type: "endSuccessor" }, { type: "cancelOld" }],
   ];
+}
+
+/** Whether a program gives up because it has found nobody at the pair. */
+function isLeftAlone({ code, detail }: ErrorRecord): boolean {
+  return code === "UPDATE_CANCELLED" && (detail as { reason?: string }).reason === SUCCESSOR_ENDED;
+}
+
+function burying(error: ErrorRecord): Step<BrokerState, BrokerEffect> {
+  return [{ phase: "burying", error }, [{ type: "timer", phase: "thawing" }, { type: "endSuccessor" }]];
 }
 
 type Finishing = BrokerState & { phase: "finishing" };

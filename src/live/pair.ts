@@ -1,6 +1,6 @@
 import { type ErrorRecord, fromErrorRecord, KstateError } from "../error/index.ts";
 import { MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, POLL } from "../memory/index.ts";
-import { type FrozenRecord, PAIR, type SliceRecord } from "./protocol.ts";
+import { type FrozenRecord, PAIR, type SliceRecord, SUCCESSOR_ENDED } from "./protocol.ts";
 import type { LiveSystem } from "./system.ts";
 
 /** How long `frozen` is looked for without sleeping: waking up would take a small state's whole blackout. */
@@ -26,7 +26,7 @@ export class Pair {
   /** Announces a slice, or with null that there are no more. `UPDATE_CANCELLED` when the successor has ended. */
   sendSlice(slice: SliceRecord | null): void {
     const message = slice === null ? Uint8Array.of(PAIR.sliced) : encode(PAIR.slice, slice);
-    if (this.#system.send(this.#fd, message, []) !== "sent") throw cancelled("the successor ended");
+    if (this.#system.send(this.#fd, message, []) !== "sent") throw cancelled(SUCCESSOR_ENDED);
   }
 
   /** The next slice, if one has come; whatever ends the old program ends them too. */
@@ -46,7 +46,7 @@ export class Pair {
   receiveTaken(): boolean {
     const message = this.#system.receive(this.#fd);
     if (message === "empty") return false;
-    if (message === "closed") throw cancelled("the successor ended");
+    if (message === "closed") throw cancelled(SUCCESSOR_ENDED);
     if (message.payload[0] === PAIR.refused) throw fromErrorRecord(decode(message.payload) as ErrorRecord);
     return true;
   }
@@ -85,7 +85,7 @@ export class Pair {
     for (;;) {
       const result = this.#system.send(this.#fd, payload, descriptors);
       if (result === "sent") return;
-      if (result === "closed") throw cancelled("the successor ended");
+      if (result === "closed") throw cancelled(SUCCESSOR_ENDED);
       if (!this.#wait(POLL.out, deadlineNs))
         throw cancelled("the successor did not read its connections in time");
     }
@@ -132,7 +132,7 @@ export class Pair {
     while (this.#wait(POLL.in, deadlineNs)) {
       const message = this.#system.receive(this.#fd);
       if (message === "empty") continue;
-      if (message === "closed") throw cancelled("the successor ended");
+      if (message === "closed") throw cancelled(SUCCESSOR_ENDED);
       if (message.payload[0] === PAIR.refused) throw fromErrorRecord(decode(message.payload) as ErrorRecord);
       return;
     }

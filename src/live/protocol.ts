@@ -100,6 +100,9 @@ import { type ErrorRecord, KstateError } from "../error/index.ts";
 /** The protocol versions that this package speaks. */
 export const PROTOCOL: readonly [lowest: number, highest: number] = [1, 2];
 
+/** The reason of `UPDATE_CANCELLED` when a program finds that its successor has let go of the pair. */
+export const SUCCESSOR_ENDED = "the successor ended";
+
 /** The environment variable that tells a program that it is supervised; its value is a {@link LiveEnvironment}. */
 export const ENVIRONMENT_VARIABLE = "KSTATE_LIVE";
 

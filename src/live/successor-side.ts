@@ -5,7 +5,7 @@ import { Pair } from "./pair.ts";
 import { verifyTrial } from "./rehearsal.ts";
 import type { SupervisorLink } from "./supervisor-link.ts";
 import type { LiveSystem } from "./system.ts";
-import { type TakeOverResult, takeOver } from "./take-over.ts";
+import { type Settle, type TakeOverResult, takeOver } from "./take-over.ts";
 import { PreCopyReceiver } from "./tracked/pre-copy-receiver.ts";
 import { warmLoad } from "./warm-state.ts";
 
@@ -53,8 +53,16 @@ export class SuccessorSide {
     memory.stream(HANDOVER); // there is none yet, but this is where it will be looked for
     this.#link.send({ type: "receiving", generation: request.generation });
     const result = takeOver(this.#parts, memory, this.#pair, this.#system, request);
-    if (result.verdict === "CANCELLED") this.#pair.close();
-    else setTimeout(() => this.#pair.close(), REST_MS).unref();
+    if (result.verdict === "COMMITTED") return { ...result, begin: () => this.#lettingGo(result.begin()) };
+    this.#pair.close();
     return result;
+  }
+  /** Lets the old program go some time after it was told. */
+  #lettingGo(settle: Settle): Settle {
+    return () => {
+      const figures = settle();
+      setTimeout(() => this.#pair.close(), REST_MS).unref();
+      return figures;
+    };
   }
 }

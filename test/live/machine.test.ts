@@ -10,6 +10,7 @@ import {
   programAfter,
   programStep,
 } from "#src/live/machine.js";
+import { SUCCESSOR_ENDED } from "#src/live/protocol.js";
 
 const error = (code: string) => ({ code, message: code, detail: {} });
 
@@ -142,6 +143,13 @@ test("the old program is not told to freeze until the successor is ready for it,
     assert.match(effects[4]!, /^cancelled/);
     assert.equal(state.phase, "ended");
   }
+});
+
+test("when the old program finds nobody at the pair while it prepares, the successor's own end is the reason", () => {
+  const alone = { ...error("UPDATE_CANCELLED"), detail: { reason: SUCCESSOR_ENDED } };
+  const exited: BrokerEvent = { type: "successorFailed", error: error("PROGRAM_EXITED") };
+  const { effects } = broker({ type: "ready" }, { type: "refused", error: alone }, exited);
+  assert.deepEqual(effects, ["prepare", "endSuccessor", "cancelled PROGRAM_EXITED"]);
 });
 
 test("a supervisor that loses patience too late follows the commit", () => {
