@@ -79,8 +79,10 @@ async function act(number) {
       : number % 4 === 3
         ? ["rollbacks", "rollback"]
         : ["updates", "update", "--env", "MODE=", "--env", `VERSION=${version}`];
+  // Version 1 does not have what version 2 has: whoever goes back by an update has to say that it is meant.
+  const force = kind !== "rollbacks" && version === 1 ? ["--force"] : [];
   try {
-    const { stdout } = await kstate(...args, "--json");
+    const { stdout } = await kstate(...args, ...force, "--json");
     if (kind === "refused") throw new Error("an update that cannot load was committed");
     blackouts.push(JSON.parse(stdout).figures.blackoutMs);
   } catch (error) {
