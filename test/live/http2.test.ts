@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { type ClientHttp2Session, connect } from "node:http2";
 import { connect as connectSocket, type Socket } from "node:net";
 import { type TestContext, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { RawHttp2 } from "../support/raw-http2.js";
 import { Service } from "../support/service.js";
 
@@ -84,6 +85,7 @@ test("a request that crosses the notice is answered by the old side", async (t) 
   await update.saw(/quiescing/);
   const crossing = ask(session);
   const other = ask(open(t, service)); // a connection that comes while the update waits for the ping
+  for (let turn = 0; turn < 3; turn += 1) await setImmediate(); // its own session refuses what it has not sent yet
   socket._handle.readStart();
   assert.equal((await crossing).pid, pid);
   assert.equal(await update.closed(), 0, update.stderr);
