@@ -25,22 +25,22 @@ export async function warmSave(
   attempt: <T>(trial: () => T) => T,
 ): Promise<number | undefined> {
   const rounds = registry.hasSaveHooks ? 1 : ROUNDS;
-  let bytes = registry.hasSaveHooks ? 16 * TRIAL_BYTES.first : TRIAL_BYTES.first;
+  let into = new Uint8Array(registry.hasSaveHooks ? 16 * TRIAL_BYTES.first : TRIAL_BYTES.first);
   let length: number | undefined;
   const busy = new Slices();
   for (let round = 0; round < rounds && busy.totalMs < BUDGET_MS; round += 1) {
     const before = performance.now();
-    length = attempt(() => trySave(registry, versionIds, bytes));
+    length = attempt(() => trySave(registry, versionIds, into));
     const tookMs = performance.now() - before;
-    if (length === undefined && tookMs < SHORT_MS) bytes = Math.min(2 * bytes, TRIAL_BYTES.most);
+    if (length === undefined && tookMs < SHORT_MS && into.length < TRIAL_BYTES.most)
+      into = new Uint8Array(2 * into.length);
     await busy.add(tookMs);
   }
   return length;
 }
 
-function trySave(registry: Registry, versionIds: VersionIds, bytes: number): number | undefined {
+function trySave(registry: Registry, versionIds: VersionIds, into: Uint8Array): number | undefined {
   try {
-    const into = new Uint8Array(bytes);
     return registry.save({ versionIds, dataChecksum: false, into, fullEarly: true }).length;
   } catch {
     return undefined; // STREAM_FULL, mostly
