@@ -17,6 +17,7 @@ const kstateModes = {
   "kstate, with CRC": { dataChecksum: true },
   "kstate, new buffer": { reuse: false },
   "kstate, reference": { codec: "reference" },
+  "kstate, zero copy": { zeroCopy: true },
 };
 
 function measured(call) {

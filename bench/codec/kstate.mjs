@@ -83,7 +83,10 @@ const kinds = {
 };
 
 /** One data set through a registry. */
-export function kstateCodec(name, { codec = "auto", dataChecksum = false, reuse = true } = {}) {
+export function kstateCodec(
+  name,
+  { codec = "auto", dataChecksum = false, reuse = true, zeroCopy = false } = {},
+) {
   const description = defineState({ name: "bench", id: 1, fields: [["data", kinds[name]]] });
   let into;
   let saver;
@@ -101,7 +104,7 @@ export function kstateCodec(name, { codec = "auto", dataChecksum = false, reuse 
       const registry = new Registry({ codec });
       const state = {};
       registry.register(description, state);
-      registry.load(bytes, { undo: false });
+      registry.load(bytes, { undo: false, zeroCopy });
       return state.data;
     },
     loadInto(bytes, data) {

@@ -19,7 +19,7 @@ import type { Source } from "./source.ts";
 export function loadWhole(
   source: Source,
   instances: Instances,
-  options: Pick<ApplyOptions, "undo" | "folioAt">,
+  options: Pick<ApplyOptions, "undo" | "folioAt" | "isZeroCopy">,
 ): { readonly report: LoadReport; readonly carried: Carried } {
   const pass = new FirstPass(source, instances);
   for (const headers of source.body.sections) pass.section(headers);

@@ -47,6 +47,7 @@ export class SectionReader {
       isForeign: source.isForeign,
       onVersion: (description, versionId) => source.assertLayout(description, versionId),
       onUnknownSubsection: (parent, id) => report.ignored(parent.name, id),
+      isZeroCopy: source.isZeroCopy,
       choice: source.codec,
       use: source.codecUse,
     });
@@ -95,6 +96,8 @@ export interface ApplyOptions {
   readonly folioAt: FolioAt;
   /** Only to have done it: no hooks are called, and what is made are plain objects. False unless given. */
   readonly isTrial?: boolean;
+  /** Whether values of `bytes` and `blob` are views of the stream. False unless given. */
+  readonly isZeroCopy?: boolean;
   /** Collections that the stream has something to say about. */
   readonly collections?: readonly CollectionLoad[];
 }
@@ -103,10 +106,10 @@ export interface ApplyOptions {
 export function applySections(
   sections: readonly ReadSection[],
   report: ReportBuilder,
-  { undo, folioAt, isTrial = false, collections = [] }: ApplyOptions,
+  { undo, folioAt, isTrial = false, isZeroCopy = false, collections = [] }: ApplyOptions,
 ): void {
   const snapshot = undo ? new Snapshot() : undefined;
-  const applier = new Applier({ folioAt, isTrial });
+  const applier = new Applier({ folioAt, isTrial, isZeroCopy });
   const progress: Progress = { target: undefined, due: undefined };
   try {
     for (const { target } of sections) {

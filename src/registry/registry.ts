@@ -14,7 +14,7 @@ import { claimCarried } from "./claim.ts";
 import type { Collection, InstanceId } from "./instance.ts";
 import { instanceText } from "./instance.ts";
 import { Instances } from "./instances.ts";
-import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
+import { type ApplyOptions, applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
 import { loadWhole, tryWhole, verifyWhole } from "./load-whole.ts";
 import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
 import { announce } from "./register-channel.ts";
@@ -39,6 +39,12 @@ export interface LoadOptions extends SourceOptions {
    * given; false where the process itself is the undo, as in a live update.
    */
   readonly undo?: boolean;
+  /**
+   * Whether values of `bytes` and `blob` are views of the stream instead of copies. The stream's memory then belongs to
+   * what was loaded: nobody may write to it or load it again, and it stays as long as one of the values does. For a
+   * buffer that is read from a file for this load, and values that come and go together. False unless given.
+   */
+  readonly zeroCopy?: boolean;
 }
 
 export interface RegistryOptions {
@@ -226,10 +232,7 @@ export class Registry {
    */
   load(stream: Uint8Array, options: LoadOptions = {}): LoadReport {
     const source = this.#sourceOf(stream, this.#ownLock(), options);
-    const { report, carried } = loadWhole(source, this.#instances, {
-      undo: options.undo ?? true,
-      folioAt: this.#folioAt,
-    });
+    const { report, carried } = loadWhole(source, this.#instances, this.#applyOptions(source, options));
     this.#carried = carried;
     this.#lockWithCarried = undefined;
     this.#lockForSave();
@@ -272,7 +275,7 @@ export class Registry {
     const section = new SectionReader(source, report).read(headers, target, ({ id }) =>
       report.ignored(description.name, id),
     );
-    applySections([section], report, { undo: options.undo ?? true, folioAt: this.#folioAt });
+    applySections([section], report, this.#applyOptions(source, options));
     return report.done();
   }
 
@@ -286,8 +289,13 @@ export class Registry {
     return this.#ownLock().record;
   }
 
-  #sourceOf(stream: Uint8Array, own: OwnLock, options: SourceOptions): Source {
+  #applyOptions({ isZeroCopy }: Source, { undo = true }: LoadOptions): ApplyOptions {
+    return { undo, folioAt: this.#folioAt, isZeroCopy };
+  }
+
+  #sourceOf(stream: Uint8Array, own: OwnLock, options: LoadOptions): Source {
     const source = new Source(stream, own, crc32, options);
+    source.isZeroCopy = options.zeroCopy ?? false;
     source.codec = this.#codec;
     source.codecUse = this.codecUse;
     return source;

@@ -32,6 +32,8 @@ export interface SourceOptions {
 export interface SectionSource {
   readonly bytes: Uint8Array;
   readonly isForeign: boolean;
+  /** Whether values of `bytes` and `blob` are views of the bytes. False unless given. */
+  readonly isZeroCopy?: boolean;
   /** `auto` unless given. */
   readonly codec?: CodecChoice;
   readonly codecUse?: CodecUse;
@@ -44,6 +46,7 @@ export class Source implements SectionSource {
   readonly bytes: Uint8Array;
   readonly isForeign: boolean;
   readonly body: StreamBody;
+  isZeroCopy = false;
   codec: CodecChoice = "auto";
   codecUse: CodecUse = newCodecUse();
   readonly #notes: readonly EntryNote[] | undefined;

@@ -33,6 +33,8 @@ export interface ApplierOptions {
   readonly folioAt: (address: bigint) => unknown;
   /** Only to look at the result: no hooks, plain objects, and `forget` afterwards. False unless given. */
   readonly isTrial?: boolean;
+  /** Generated code makes values of `bytes` and `blob` views of the stream. False unless given. */
+  readonly isZeroCopy?: boolean;
 }
 
 export class Applier {
@@ -42,6 +44,7 @@ export class Applier {
   /** Gives the folio of an address. */
   readonly folioAt: (address: bigint) => unknown;
   readonly isTrial: boolean;
+  readonly isZeroCopy: boolean;
   /** Lists whose first objects are claimed without being in the set, by generated code. */
   readonly marked: { readonly list: readonly unknown[]; count: number }[] = [];
   readonly #claimed = new Set<object>();
@@ -50,8 +53,9 @@ export class Applier {
   #isDraining = false;
   #description: Description | undefined;
 
-  constructor({ folioAt, isTrial = false }: ApplierOptions) {
+  constructor({ folioAt, isTrial = false, isZeroCopy = false }: ApplierOptions) {
     this.isTrial = isTrial;
+    this.isZeroCopy = isZeroCopy;
     this.folioAt = folioAt;
   }
 

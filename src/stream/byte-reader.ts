@@ -96,6 +96,12 @@ export class ByteReader {
     return this.#view.getFloat64(this.take(8), true);
   }
 
+  /** The bytes where they stand in the stream. */
+  viewOf(size: number): Uint8Array {
+    const start = this.take(size);
+    return this.bytes.subarray(start, start + size);
+  }
+
   /** A copy, also of a `Buffer`, whose own `slice` is none. */
   copy(size: number): Uint8Array<ArrayBuffer> {
     const start = this.take(size);

@@ -108,7 +108,7 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
     if (scalar !== undefined) return `${x}=${scalar};`;
     switch (kind.kind) {
       case "bytes":
-        return `${x}=bytesAt(b,${p},${kind.size},${existing || "undefined"});`;
+        return `${x}=bytes(b,${p},${kind.size},${existing || "undefined"});`;
       case "bitmap":
         return `${x}=bytesAt(b,${p},${Math.ceil(kind.count / 8)},${existing || "undefined"});`;
       case "array":

@@ -108,6 +108,12 @@ function bytesAt(bytes: Uint8Array, start: number, size: number, existing: unkno
   return ownCopy(bytes, start, size);
 }
 
+function viewAt(bytes: Uint8Array, start: number, size: number, existing: unknown): unknown {
+  return existing instanceof Uint8Array && existing.byteLength === size
+    ? bytesAt(bytes, start, size, existing)
+    : new Uint8Array(bytes.buffer, bytes.byteOffset + start, size);
+}
+
 function typedAt(
   name: TypedName,
   bytes: Uint8Array,
@@ -147,6 +153,7 @@ export const loadHelpers = {
   textAt,
   charAt,
   bytesAt,
+  viewAt,
   typedAt,
   blobAt: blobWith(slab),
   endSlab: () => slab.end(),

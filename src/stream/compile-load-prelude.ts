@@ -15,12 +15,12 @@ const shortCases = Array.from({ length: shortest }, (_, i) => {
 }).join("");
 
 export const loadPrelude = `
-const {isUtf8,textAt,charAt,bytesAt,typedAt,blobAt,endSlab,baseOf,zeroOf,otherVersion,isPlainField,places}=k0;
+const {isUtf8,textAt,charAt,bytesAt,viewAt,typedAt,blobAt,endSlab,baseOf,zeroOf,otherVersion,isPlainField,places}=k0;
 const fromCharCode=String.fromCharCode,noKeys=new Map();
-let customAt,customs;
+let customAt,customs,isZeroCopy=false;
 let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,total=0,expected=0,kinds=[],objects=[],waiting=[];
 const reset=[],texts=new Array(1024).fill(""),misses=new Int32Array(256);
-function begin(){isDraining=false;drained=total=0;if(A!==undefined&&expected>0&&expected<0x1ffffff){objects=new Array(expected);waiting=new Array(expected);}misses.fill(0);for(const call of reset)call();}
+function begin(){isZeroCopy=A!==undefined&&A.isZeroCopy;isDraining=false;drained=total=0;if(A!==undefined&&expected>0&&expected<0x1ffffff){objects=new Array(expected);waiting=new Array(expected);}misses.fill(0);for(const call of reset)call();}
 function end(){endSlab();customAt=customs=B=V=A=meetOne=distinct=undefined;expected=kinds.length;if(kinds.length>0)kinds=[];if(objects.length>0){objects=[];waiting=[];}}
 function other(description,version){throw otherVersion(description,version);}
 function entryEnd(p,e){const size=V.getInt32(p+16,true);if(size<0||size>e-p-${entryHeaderSize})throw 0;return p+${entryHeaderSize}+size;}
@@ -72,6 +72,7 @@ function uniqueText(){
   if(n>${shortest}||!isAscii(s,e))return textAt(b,s,e);
   return n===0?"":short(b,s,n);
 }
-function blob(existing){const n=V.getUint32(P,true),s=P+4;P=s+n;return blobAt(B,s,n,existing);}
+function blob(existing){const n=V.getUint32(P,true),s=P+4;P=s+n;return isZeroCopy?viewAt(B,s,n,existing):blobAt(B,s,n,existing);}
+function bytes(b,p,size,existing){return isZeroCopy?viewAt(b,p,size,existing):bytesAt(b,p,size,existing);}
 function typed(name,existing){const n=V.getUint32(P,true),x=typedAt(name,B,P+4,n,existing);P+=4+x.byteLength;return x;}
 `;

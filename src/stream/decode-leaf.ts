@@ -11,10 +11,13 @@ type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
 export class LeafReader {
   readonly #in: ByteReader;
   readonly #isForeign: boolean;
+  readonly #isZeroCopy: boolean;
 
-  constructor(input: ByteReader, isForeign: boolean) {
+  /** `isZeroCopy`: values of `bytes` and `blob` are views of the stream. */
+  constructor(input: ByteReader, isForeign: boolean, isZeroCopy: boolean) {
     this.#in = input;
     this.#isForeign = isForeign;
+    this.#isZeroCopy = isZeroCopy;
   }
 
   read(kind: LeafKind): unknown {
@@ -52,9 +55,9 @@ export class LeafReader {
       case "char":
         return this.#char(kind);
       case "bytes":
-        return input.copy(kind.size);
+        return this.#bytes(kind.size);
       case "blob":
-        return input.copy(this.count(kind.max, 1));
+        return this.#bytes(this.count(kind.max, 1));
       case "bitmap":
         return this.#bitmap(kind);
       case "typedArray":
@@ -76,6 +79,10 @@ export class LeafReader {
       case "json":
         return this.#json(kind);
     }
+  }
+
+  #bytes(size: number): Uint8Array {
+    return this.#isZeroCopy ? this.#in.viewOf(size) : this.#in.copy(size);
   }
 
   #safe(kind: Kind, signed: boolean): number {

@@ -32,6 +32,8 @@ export interface DecoderOptions {
   /** Not written by us: bytes after a NUL in `char` are ignored. */
   readonly isForeign: boolean;
   readonly onVersion: OnVersion;
+  /** Values of `bytes` and `blob` are views of the stream. False unless given. */
+  readonly isZeroCopy?: boolean | undefined;
   /** Called for each subsection inside a nested entry that is not known; its bytes are passed over. */
   readonly onUnknownSubsection: (parent: Description, id: number) => void;
   /** `auto` unless given. */
@@ -52,11 +54,11 @@ export class Decoder {
   readonly #onUnknownSubsection: DecoderOptions["onUnknownSubsection"];
 
   constructor(bytes: Uint8Array, options: DecoderOptions) {
-    const { isForeign, onVersion, onUnknownSubsection } = options;
+    const { isForeign, isZeroCopy = false, onVersion, onUnknownSubsection } = options;
     this.#in = new ByteReader(bytes, this.trace);
     this.#entries = new EntryReader(this.#in, onVersion);
     this.#references = new ReferenceReader(this.#in, (decoded) => this.#struct(decoded));
-    this.#leaf = new LeafReader(this.#in, isForeign);
+    this.#leaf = new LeafReader(this.#in, isForeign, isZeroCopy);
     this.#compiled = new CompiledReader(this.#in, this.#entries, this.#leaf, options);
     this.#checks = new LoadChecks(this.#in);
     this.#onUnknownSubsection = onUnknownSubsection;

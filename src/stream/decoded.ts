@@ -20,6 +20,8 @@ export interface FillContext {
   readonly folioAt: (address: bigint) => unknown;
   /** Only to look at the result: no hooks, plain objects. */
   readonly isTrial: boolean;
+  /** Values of `bytes` and `blob` are views of the stream. */
+  readonly isZeroCopy: boolean;
   claim(existing: unknown): boolean;
   /** Throws `EQUAL_MISMATCH`. */
   assertEqual(description: Description, name: string, present: unknown, found: unknown): void;

@@ -2,11 +2,14 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import {
   array,
+  bitmap,
   blob,
+  bytes,
   defineState,
   f64,
   isKstateError,
   list,
+  map,
   NamedStreams,
   Registry,
   type StateOf,
@@ -210,6 +213,51 @@ describe("the bytes of a stream", () => {
       registry.register(unknown, claimed);
       assert.deepEqual(claimed.blob, Uint8Array.of(7));
       assert.deepEqual(streams.read("one"), stream);
+    }
+  });
+
+  test("is what byte arrays are views of with zeroCopy, where none of their length is there", () => {
+    const holding = defineState({
+      name: "holding",
+      id: 42,
+      fields: [
+        ["byName", map(text, blob({ max: 100 }), { max: 9 })],
+        ["kept", blob({ max: 9 })],
+        ["fixed", bytes(3)],
+        ["bits", bitmap(9)],
+        ["typed", typedArray(u8, { max: 9 })],
+      ],
+    });
+    const value = () => ({
+      byName: new Map([["a", Uint8Array.of(1, 2)]]),
+      kept: Uint8Array.of(3),
+      fixed: Uint8Array.of(4, 5, 6),
+      bits: Uint8Array.of(7, 1),
+      typed: Uint8Array.of(8),
+    });
+    const saved = new Registry();
+    saved.register(holding, value());
+    for (const codec of ["compiled", "reference"] as const) {
+      const stream = Buffer.from(saved.save());
+      const registry = new Registry({ codec });
+      const kept = new Uint8Array(1);
+      const state = { kept } as StateOf<typeof holding>;
+      registry.register(holding, state);
+      registry.load(stream, { zeroCopy: true });
+      assert.deepEqual(state, value());
+      assert.equal(state.kept, kept, "filled in place");
+      const { byName, fixed, bits, typed } = state;
+      for (const view of [byName.get("a")!, fixed]) {
+        assert.equal(view.buffer, stream.buffer);
+        assert.equal(Object.getPrototypeOf(view), Uint8Array.prototype, "also of a Buffer");
+        const at = view.byteOffset - stream.byteOffset;
+        assert.deepEqual(Uint8Array.from(stream.subarray(at, at + view.length)), view);
+      }
+      for (const copy of [kept, bits, typed]) assert.notEqual(copy.buffer, stream.buffer);
+      assert.equal(registry.codecUse.compiledLoads, codec === "compiled" ? 1 : 0);
+      const restored = {} as StateOf<typeof holding>;
+      registry.restore(holding, restored, 0, stream, { zeroCopy: true });
+      assert.equal(restored.kept.buffer, stream.buffer);
     }
   });
 

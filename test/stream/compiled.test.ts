@@ -50,11 +50,12 @@ function loadedBoth(
   description: Description,
   before: object,
   stream: Uint8Array,
+  zeroCopy = false,
 ): { loads: number; result: Loaded } {
   const { result, registry } = both((registry) => {
     const state = structuredClone(before);
     registry.register(description, state as never);
-    const outcome = outcomeOf(() => registry.load(stream));
+    const outcome = outcomeOf(() => registry.load(stream, { zeroCopy }));
     return { outcome, state: normal(state) };
   });
   return { loads: registry.codecUse.compiledLoads, result };
@@ -74,6 +75,8 @@ describe("generated code and the reference", () => {
         use.saves += registry.codecUse.compiledSaves;
         for (const into of [{}, other])
           use.loads += loadedBoth(description, normal(into) as object, stream).loads;
+        const copied = loadedBoth(description, {}, stream).result;
+        assert.deepStrictEqual(loadedBoth(description, {}, stream.slice(), true).result, copied);
       }),
       { numRuns: 500, seed: 17 },
     );
