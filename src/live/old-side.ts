@@ -25,7 +25,7 @@ import { warmUp } from "./warm-up.ts";
 const REST_NS = 1_000_000_000n;
 
 /** How many connections of each kind are in a sample. */
-const SAMPLED_CONNECTIONS = 8;
+const SAMPLED_CONNECTIONS = 64;
 
 /** What a successor says of its state. */
 export type ProgramRecord = LockRecord & { readonly collections?: readonly CollectionRecord[] };

@@ -1,6 +1,7 @@
 import { HANDOVER } from "../memory/index.ts";
 import type { Parts } from "./freeze.ts";
 import type { ProgramEffect } from "./machine.ts";
+import { nurseryEmptier } from "./nursery.ts";
 import { Pair } from "./pair.ts";
 import { verifyTrial } from "./rehearsal.ts";
 import type { SupervisorLink } from "./supervisor-link.ts";
@@ -18,6 +19,7 @@ export class SuccessorSide {
   readonly #link: SupervisorLink;
   readonly #system: LiveSystem;
   readonly #pair: Pair;
+  readonly #emptyNursery = nurseryEmptier();
   #receiver: PreCopyReceiver | undefined;
 
   constructor(parts: Parts, link: SupervisorLink, system: LiveSystem, pair: number) {
@@ -51,12 +53,14 @@ export class SuccessorSide {
     const sample = this.#pair.receiveSample();
     if (sample !== undefined) warmLoad(registry, sample);
     memory.stream(HANDOVER); // there is none yet, but this is where it will be looked for
+    this.#emptyNursery();
     this.#link.send({ type: "receiving", generation: request.generation });
     const result = takeOver(this.#parts, memory, this.#pair, this.#system, request);
     if (result.verdict === "COMMITTED") return { ...result, begin: () => this.#lettingGo(result.begin()) };
     this.#pair.close();
     return result;
   }
+
   /** Lets the old program go some time after it was told. */
   #lettingGo(settle: Settle): Settle {
     return () => {

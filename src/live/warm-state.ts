@@ -6,12 +6,13 @@ import { SAMPLE_BYTES } from "./pair.ts";
 
 /** How much of the state is tried first, and at most; it grows while a trial takes less than {@link SHORT_MS}. */
 const TRIAL_BYTES = { first: 4 * 1024, most: 1024 * 1024 } as const;
-const SHORT_MS = 0.3;
+const SHORT_MS = 1;
 /** The longest that a serving program is kept from its clients at a time, ms; more than one trial may take. */
 const SLICE_MS = 1;
-/** In all, ms. By then V8 has optimized what it will. */
-const BUDGET_MS = 30;
-const ROUNDS = 200;
+/** V8 has optimized what it will after so long, ms, if that was so many rounds, or after so many. */
+const [ENOUGH_MS, LEAST_ROUNDS, MOST_ROUNDS] = [30, 32, 200] as const;
+/** In all, however slow the machine, ms. */
+const LIMIT_MS = 300;
 
 /**
  * Saves the beginning of a program's own state again and again, and throws it away, so that its own generated code is
@@ -24,19 +25,23 @@ export async function warmSave(
   versionIds: VersionIds,
   attempt: <T>(trial: () => T) => T,
 ): Promise<number | undefined> {
-  const rounds = registry.hasSaveHooks ? 1 : ROUNDS;
   let into = new Uint8Array(registry.hasSaveHooks ? 16 * TRIAL_BYTES.first : TRIAL_BYTES.first);
   let length: number | undefined;
   const busy = new Slices();
-  for (let round = 0; round < rounds && busy.totalMs < BUDGET_MS; round += 1) {
+  for (let round = 0; !isEnough(round, busy.totalMs); round += 1) {
     const before = performance.now();
     length = attempt(() => trySave(registry, versionIds, into));
     const tookMs = performance.now() - before;
     if (length === undefined && tookMs < SHORT_MS && into.length < TRIAL_BYTES.most)
       into = new Uint8Array(2 * into.length);
     await busy.add(tookMs);
+    if (registry.hasSaveHooks) break;
   }
   return length;
+}
+
+function isEnough(rounds: number, ms: number): boolean {
+  return rounds === MOST_ROUNDS || ms >= LIMIT_MS || (ms >= ENOUGH_MS && rounds >= LEAST_ROUNDS);
 }
 
 function trySave(registry: Registry, versionIds: VersionIds, into: Uint8Array): number | undefined {
@@ -74,8 +79,8 @@ export function sampleOf(registry: Registry, versionIds: VersionIds): Uint8Array
 
 /** Loads a sample again and again into nothing: the successor's own code is compiled when the state comes. */
 export function warmLoad(registry: Registry, sample: Uint8Array): void {
-  const endMs = performance.now() + BUDGET_MS;
+  const beginMs = performance.now();
   try {
-    for (let round = 0; round < ROUNDS && performance.now() < endMs; round += 1) registry.tryLoad(sample);
+    for (let round = 0; !isEnough(round, performance.now() - beginMs); round += 1) registry.tryLoad(sample);
   } catch {} // the load will fail too, and says why; or the state has changed by then
 }
