@@ -60,6 +60,7 @@ for (const [name, idOf] of [
   ["of which many are the same", (i: number) => i % 100],
   ["all the same", () => 7],
   ["far apart", (i: number) => i * 4_294_967_296 + (i % 13)],
+  ["in ranges that are alike in their lowest bits", (i: number) => (i % 4) * 2 ** 20 + (i >> 2)],
 ] as const) {
   test(`objects keep their identity with numbers ${name}, also in thousands`, () => {
     assert.equal(
@@ -68,6 +69,19 @@ for (const [name, idOf] of [
     );
   });
 }
+
+test("a second save of a graph that has changed knows nothing of the first", () => {
+  const state = graphOf(6000, (i) => i);
+  const registry = new Registry({ codec: "compiled" });
+  registry.register(graph, state as never);
+  registry.save();
+  state.nodes.splice(100, 3000);
+  for (const [i, { next }] of state.nodes.entries()) if (next !== null) next.id = 9000 - i;
+  assert.deepEqual(registry.save(), savedBy("reference", state).stream);
+  state.nodes = graphOf(8000, (i) => i).nodes;
+  assert.deepEqual(registry.save(), savedBy("reference", state).stream);
+  assert.equal(registry.codecUse.compiledSaves, 3);
+});
 
 test("a number that is another each time it is asked for leaves the graph to the reference", () => {
   let count = 0;
