@@ -164,7 +164,7 @@ const measured = {
 };
 const whole = (part) => ({
   ...part,
-  command: part.command.replace(/ --only \S+/, ""),
+  command: part.command.replace(/ --only \S+/, "").replace(/ --$/, ""),
   isInParts: true,
   rows,
   startUp,
