@@ -77,7 +77,7 @@ export class Service {
   readonly directory: string;
   supervisor: ChildOutput;
   port = 0;
-  readonly #agents = [1, 2].map(() => new Agent({ keepAlive: true, maxSockets: 1 }));
+  readonly #agents = [true, false].map((keepAlive) => new Agent({ keepAlive, maxSockets: 1 }));
 
   private constructor(directory: string, supervisor: ChildOutput) {
     this.directory = directory;
@@ -177,7 +177,7 @@ export class Service {
     }
   }
 
-  /** GETs a path over a second keep-alive connection. */
+  /** GETs a path over a connection of its own: one that was slow before is held back while the program quiesces. */
   async other(path: string): Promise<void> {
     await this.#get(path, this.#agents[1]!);
   }
