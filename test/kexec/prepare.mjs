@@ -20,7 +20,12 @@ export const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"
 const config = fileURLToPath(new URL("kernel.config", import.meta.url));
 const SOURCE = "linux-source-7.3";
 const SUITE = "trixie-backports";
-const TOOLS = { "qemu-system-x86_64": "qemu-system-x86", busybox: "busybox-static", mke2fs: "e2fsprogs" };
+const TOOLS = {
+  "qemu-system-x86_64": "qemu-system-x86",
+  busybox: "busybox-static",
+  mke2fs: "e2fsprogs",
+  depmod: "kmod",
+};
 const BUILD_TOOLS = {
   gcc: "gcc",
   make: "make",
