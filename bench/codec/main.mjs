@@ -98,10 +98,10 @@ function cellsOf(name, wanted) {
     const open = i === 0 ? cells : cells.filter((cell) => isOpen(cell, cells));
     for (const cell of open) {
       cell.runs.push(run(name, cell.peer, cell.step));
-      const { failed, cpu } = cell.runs.at(-1);
-      const text = failed ?? (cpu === undefined ? undefined : `${cpu.median.toFixed(1)} ms CPU`);
-      if (text !== undefined)
-        console.log(`${name.padEnd(8)} ${cell.step.padEnd(10)} ${cell.peer.padEnd(28)} ${text}`);
+      const { missing, failed, cpu, same } = cell.runs.at(-1);
+      if (missing) continue;
+      const text = failed ?? `${cpu.median.toFixed(1)} ms CPU${same === false ? ", NOT THE SAME" : ""}`;
+      console.log(`${name.padEnd(8)} ${cell.step.padEnd(10)} ${cell.peer.padEnd(28)} ${text}`);
     }
   }
   return cells.flatMap(summary);
@@ -128,7 +128,7 @@ function summary({ name, peer, step, runs }) {
   const low = Math.min(...runs.map(({ cpu }) => cpu.low));
   const high = Math.max(...runs.map(({ cpu }) => cpu.high));
   const same = runs.every((one) => one.same !== false) ? middle.same : false;
-  return [{ name, peer, step, ...middle, same, cold, low, high, processes: runs.length }];
+  return [{ name, peer, step, ...middle, same, cold, low, high }];
 }
 
 function wantedOf(name) {

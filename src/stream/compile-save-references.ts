@@ -10,7 +10,7 @@
 import { type Description, isDeprecated, isInVersion } from "../description/index.ts";
 import { bail, member, type UnitText } from "./compile-text.ts";
 
-/** What all units with references share: objects by number, the function that writes each, chains and keys. */
+/** What all units with references share: objects by number, the function that writes each, and their keys. */
 export const referencesPrelude = `
 let objects=[],bodies=[],keys=new Int32Array(1024),numbered=0,expected=0,drained=0,isDraining=false;
 const checks=[],forget=[];

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { getHeapSpaceStatistics } from "node:v8";
 import { nurseryEmptier } from "#src/live/nursery.js";
@@ -16,4 +17,19 @@ test("the nursery is empty after it was emptied, and the program has no gc of it
   const after = nurseryBytes();
   assert.ok(after < before / 4, `${before} bytes before, ${after} after`);
   assert.equal(kept[4999]?.text, "object 4999");
+});
+
+test("a program that was started with --expose-gc keeps it, in new contexts too", () => {
+  const nursery = import.meta.resolve("#src/live/nursery.js");
+  const program = `
+    import { runInNewContext } from "node:vm";
+    import { nurseryEmptier } from ${JSON.stringify(nursery)};
+    nurseryEmptier()();
+    console.log(typeof gc, runInNewContext("typeof gc"));`;
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ["--expose-gc", "--input-type=module", "--eval", program],
+    { encoding: "utf8" },
+  );
+  assert.equal(stdout, "function function\n", stderr);
 });
