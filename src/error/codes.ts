@@ -141,6 +141,8 @@ export interface ErrorDetails {
   SYSTEM_CALL: { readonly call: string; readonly errno: string };
   /** The shared memory is not ours, is damaged, or holds no stream of the generation asked for. */
   MEMORY_INVALID: Record<never, never>;
+  /** The program that owns the shared memory changes it faster than it can be read. Try again. */
+  MEMORY_BUSY: Record<never, never>;
   /** There is no memory for the stream. Keep less state, or raise the limit that the message names. */
   MEMORY_FULL: { readonly bytes: number; readonly limit: string };
   /** The file is not on DAX (a file system mounted with `dax` on persistent memory). Use one that is, or ask for `relaxed`. */

@@ -74,9 +74,11 @@ export function takeOver(
 }
 
 function handedOver(memory: PhysicalMemory, generation: number): Uint8Array {
-  const { state } = memory.superblock();
-  const stream = memory.stream(HANDOVER);
-  if (state === "PENDING" && stream?.generation === generation) return stream.bytes;
+  const { superblock, table } = memory.snapshot();
+  const { state } = superblock;
+  const stream = table.streams.find(({ name }) => name === HANDOVER);
+  if (state === "PENDING" && stream?.generation === generation)
+    return memory.bytesAt(stream.address, stream.length);
   throw new KstateError(
     "MEMORY_INVALID",
     `cannot take over generation ${generation}: the memory is ${state} and holds ${stream === undefined ? "no stream" : `generation ${stream.generation}`}`,

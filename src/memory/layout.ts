@@ -34,6 +34,12 @@
  * it names. Commit and cancel of an update both write RUNNING without the stream `handover`, so a stale one is never
  * found; a program that crashes while RUNNING leaves its named streams and preserved folios.
  *
+ * Whoever does not own the memory reads it while the owner writes, so: takes the bytes of both superblocks out, and
+ * believes the newest whose checksum is right; takes the bytes of its table out, and believes them if their checksum is
+ * right. If it is not, the owner may have given the table's pages back meanwhile: the superblock is read again, and
+ * only when that is the same the table is damaged. A stream's bytes count only if the table names it the same way
+ * before and after they were read. In-place collections are read by the owner alone.
+ *
  * Verdict word of generation g: the i32 at page 2, index g modulo 1024. Its value is `4 g + v`:
  * v = 1 PENDING, 2 COMMITTED, 3 CANCELLED. The supervisor writes PENDING before it asks for a freeze; from then
  * on it changes once, by compare-and-exchange, and whoever wins has decided the update.
@@ -46,6 +52,7 @@ export const LAYOUT_VERSION = 1;
 export const PAGE_SIZE = 4096;
 export const SUPERBLOCK_COPIES = 2;
 export const SUPERBLOCK_CRC_OFFSET = 56;
+export const SUPERBLOCK_BYTES = SUPERBLOCK_CRC_OFFSET + 4;
 export const VERDICT_ADDRESS = 2 * PAGE_SIZE;
 export const VERDICT_COUNT = PAGE_SIZE / 4;
 export const HEADER_PAGES = 3;

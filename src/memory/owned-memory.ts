@@ -21,8 +21,9 @@ export class OwnedMemory {
   constructor(memory: MappedMemory, preserved: PreservedTable) {
     this.#memory = memory;
     this.#preserved = preserved;
-    const { capacity, tableAddress, tableLength } = memory.superblock();
-    this.#table = preserved.read();
+    const { superblock, table } = preserved.snapshot();
+    const { capacity, tableAddress, tableLength } = superblock;
+    this.#table = table;
     this.#buddy = new Buddy(HEADER_PAGES, capacity / PAGE_SIZE);
     for (const run of [...this.#table.streams, ...this.#table.folios]) takeExactly(this.#buddy, run);
     if (tableLength === 0) return;

@@ -11,9 +11,9 @@ import {
   WINDOW_BYTES,
 } from "./layout.ts";
 import { MappedMemory, type Run } from "./mapped-memory.ts";
-import { dropStream, keepStream, settleStreams } from "./named-streams.ts";
+import { dropStream, keepStream, readKept, settleStreams } from "./named-streams.ts";
 import { OwnedMemory, runOf } from "./owned-memory.ts";
-import { invalid, PreservedTable } from "./preserved-table.ts";
+import { invalid, PreservedTable, type Snapshot } from "./preserved-table.ts";
 import type { Superblock } from "./superblock.ts";
 import type { FolioRecord, Table } from "./table.ts";
 import type { VerdictTable } from "./verdict.ts";
@@ -114,6 +114,11 @@ export class PhysicalMemory {
     return this.#preserved.read();
   }
 
+  /** Superblock and table that belong together, for whoever reads while another program owns the memory. */
+  snapshot(): Snapshot {
+    return this.#preserved.snapshot();
+  }
+
   /** All that a copy of the memory needs, in rising order and without overlap; lengths are whole pages. */
   preservedRanges(): { readonly address: number; readonly lengthBytes: number }[] {
     return this.#preserved.ranges();
@@ -142,6 +147,20 @@ export class PhysicalMemory {
     const record = this.preserved().streams.find((stream) => stream.name === name);
     if (record === undefined) return undefined;
     return { bytes: this.bytesAt(record.address, record.length), generation: record.generation };
+  }
+
+  /**
+   * What `read` makes of a stream that another program may be replacing: it is called again if the stream was another one
+   * before it was done, and what it threw then does not count. Undefined when there is none of that name. `MEMORY_BUSY` when
+   * there is another one every time.
+   */
+  readStream<T>(
+    name: string,
+    read: (stream: { readonly bytes: Uint8Array; readonly generation: number }) => T,
+  ): T | undefined {
+    return readKept(this.#preserved, name, ({ address, length, generation }) =>
+      read({ bytes: this.bytesAt(address, length), generation }),
+    );
   }
 
   /** A preserved folio to look into, without claiming it. */

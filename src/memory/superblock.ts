@@ -6,6 +6,7 @@ import {
   type MemoryState,
   PAGE_SIZE,
   STATE_NUMBERS,
+  SUPERBLOCK_BYTES,
   SUPERBLOCK_COPIES,
   SUPERBLOCK_CRC_OFFSET,
 } from "./layout.ts";
@@ -37,14 +38,25 @@ export function writeSuperblock(memory: DataView, superblock: Superblock): void 
   memory.setUint32(at + SUPERBLOCK_CRC_OFFSET, checksum(memory, at), true);
 }
 
-/** Reads the newest valid copy; `MEMORY_INVALID` when there is none. */
+/**
+ * Reads the newest valid copy; `MEMORY_INVALID` when there is none. The owner may be writing: each copy is taken out of the
+ * memory before it is checked, and while one is being written the other is valid. Both can be torn only when the owner
+ * has gone on from one to the other between the two reads, so that they are other bytes the next time.
+ */
 export function readSuperblock(memory: DataView): Superblock {
-  const copies = Array.from({ length: SUPERBLOCK_COPIES }, (_, copy) => readCopy(memory, copy * PAGE_SIZE));
-  const newest = copies.filter((copy) => copy !== undefined).sort((a, b) => b.sequence - a.sequence)[0];
-  if (newest === undefined) {
-    throw new KstateError("MEMORY_INVALID", "cannot use this memory: neither superblock is valid", {});
+  let before: readonly DataView[] | undefined;
+  for (;;) {
+    const taken = Array.from({ length: SUPERBLOCK_COPIES }, (_, copy) => take(memory, copy * PAGE_SIZE));
+    const newest = taken
+      .map(parse)
+      .filter((copy) => copy !== undefined)
+      .sort((a, b) => b.sequence - a.sequence)[0];
+    if (newest !== undefined) return newest;
+    if (before?.every((copy, i) => isSame(copy, taken[i]!))) {
+      throw new KstateError("MEMORY_INVALID", "cannot use this memory: neither superblock is valid", {});
+    }
+    before = taken;
   }
-  return newest;
 }
 
 /** The higher sequence number of both copies, valid or not: while it is the same, so is everything else. */
@@ -55,23 +67,33 @@ export function highestSequence(memory: DataView): number {
   return Math.max(first!, second!);
 }
 
-function readCopy(memory: DataView, at: number): Superblock | undefined {
-  if (memory.getUint32(at, true) !== MEMORY_MAGIC || memory.getUint32(at + 4, true) !== LAYOUT_VERSION)
+/** A copy's bytes, which nobody changes any more. */
+function take(memory: DataView, at: number): DataView {
+  const from = memory.byteOffset + at;
+  return new DataView(new Uint8Array(memory.buffer, from, SUPERBLOCK_BYTES).slice().buffer);
+}
+
+function isSame(a: DataView, b: DataView): boolean {
+  return Buffer.compare(new Uint8Array(a.buffer), new Uint8Array(b.buffer)) === 0;
+}
+
+function parse(copy: DataView): Superblock | undefined {
+  if (copy.getUint32(0, true) !== MEMORY_MAGIC || copy.getUint32(4, true) !== LAYOUT_VERSION)
     return undefined;
-  if (memory.getUint32(at + SUPERBLOCK_CRC_OFFSET, true) !== checksum(memory, at)) return undefined;
-  const stateNumber = memory.getUint32(at + 12, true);
+  if (copy.getUint32(SUPERBLOCK_CRC_OFFSET, true) !== checksum(copy, 0)) return undefined;
+  const stateNumber = copy.getUint32(12, true);
   const state = (Object.keys(STATE_NUMBERS) as MemoryState[]).find(
     (name) => STATE_NUMBERS[name] === stateNumber,
   );
   if (state === undefined) return undefined;
   return {
     state,
-    capacity: Number(memory.getBigUint64(at + 16, true)),
-    sequence: Number(memory.getBigUint64(at + 24, true)),
-    generation: memory.getUint32(at + 32, true),
-    tableCrc: memory.getUint32(at + 36, true),
-    tableAddress: Number(memory.getBigUint64(at + 40, true)),
-    tableLength: Number(memory.getBigUint64(at + 48, true)),
+    capacity: Number(copy.getBigUint64(16, true)),
+    sequence: Number(copy.getBigUint64(24, true)),
+    generation: copy.getUint32(32, true),
+    tableCrc: copy.getUint32(36, true),
+    tableAddress: Number(copy.getBigUint64(40, true)),
+    tableLength: Number(copy.getBigUint64(48, true)),
   };
 }
 
