@@ -96,6 +96,10 @@
  * a program of version 1, which does not give one, is taken to mean the update under way.
  */
 import { type ErrorRecord, KstateError } from "../error/index.ts";
+import { messageProblem } from "./message-checks.ts";
+
+export { LineSplitter, MAX_LINE } from "./line-splitter.ts";
+export { isLockShown, isTimeMs, MAX_TIME_MS } from "./message-checks.ts";
 
 /** The protocol versions that this package speaks. */
 export const PROTOCOL: readonly [lowest: number, highest: number] = [1, 2];
@@ -302,49 +306,6 @@ export const PAIR = {
   freezing: 9,
 } as const;
 
-const members = {
-  listening: ["key", "error"],
-  boot: [],
-  prepare: ["generation", "lock"],
-  receive: ["generation", "timeoutMs", "versionIds"],
-  freeze: ["generation", "quiesceMs", "freezeMs"],
-  suspend: ["generation", "quiesceMs", "freezeMs", "lock"],
-  cancel: ["generation"],
-  save: ["path"],
-  rehearse: ["generation"],
-  verify: ["generation"],
-  adopt: [],
-  hello: ["protocol", "pid"],
-  adopted: ["protocol", "pid", "listeners"],
-  listen: ["key", "address"],
-  ready: ["lock", "listeners"],
-  prepared: ["versionIds"],
-  progress: ["text"],
-  rehearsed: ["streamBytes"],
-  verified: [],
-  receiving: [],
-  saved: ["error"],
-  refused: ["error"],
-  thawed: ["error"],
-  left: ["connections"],
-  suspended: ["figures"],
-  serving: ["figures"],
-  failed: ["error"],
-} as const satisfies Record<(ToProgram | ToSupervisor)["type"], readonly string[]>;
-
-/** Members that are required from version 2 on. */
-const membersSince2: { readonly [type in string]?: readonly string[] } = {
-  prepared: ["generation"],
-  progress: ["generation"],
-  rehearsed: ["generation"],
-  verified: ["generation"],
-  receiving: ["generation"],
-  refused: ["generation"],
-  thawed: ["generation"],
-  left: ["generation"],
-  suspended: ["generation"],
-} satisfies Record<AboutUpdate["type"], readonly string[]>;
-
 /** Reads one line of a control socket; `PROTOCOL_ERROR` unless it is a message of that version of the protocol. */
 export function parseMessage(line: string, version: number = PROTOCOL[0]): ToProgram | ToSupervisor {
   let message: unknown;
@@ -353,37 +314,14 @@ export function parseMessage(line: string, version: number = PROTOCOL[0]): ToPro
   } catch {
     throw protocolError("a line is not JSON");
   }
-  if (typeof message !== "object" || message === null || !("type" in message))
-    throw protocolError("a message has no type");
-  const { type } = message;
-  if (typeof type !== "string" || !Object.hasOwn(members, type))
-    throw protocolError(`unknown message ${String(type)}`);
-  const since2 = version < 2 ? [] : (membersSince2[type] ?? []);
-  for (const member of [...members[type as keyof typeof members], ...since2]) {
-    if (!(member in message)) throw protocolError(`${type} has no ${member}`);
-  }
+  const problem = messageProblem(message, version);
+  if (problem !== null) throw protocolError(problem);
   return message as ToProgram | ToSupervisor;
 }
 
 /** Writes a message as one line. */
 export function formatMessage(message: ToProgram | ToSupervisor): string {
   return `${JSON.stringify(message)}\n`;
-}
-
-/** The longest line on a control socket, in characters: room for the record of many descriptions. */
-export const MAX_LINE = 64 * 1024 * 1024;
-
-/** Cuts a stream of text into lines; keep one per connection. */
-export class LineSplitter {
-  #rest = "";
-
-  /** The lines that `text` completes; `PROTOCOL_ERROR` when a line grows too long. */
-  push(text: string): string[] {
-    const lines = (this.#rest + text).split("\n");
-    this.#rest = lines.pop()!;
-    if (this.#rest.length > MAX_LINE) throw protocolError("a line is too long");
-    return lines;
-  }
 }
 
 /** The highest protocol version that both ranges hold; `PROTOCOL_MISMATCH` when there is none. */

@@ -2,6 +2,7 @@ import { KstateError } from "../error/index.ts";
 import {
   commonProtocol,
   formatMessage,
+  LineSplitter,
   PROTOCOL,
   parseMessage,
   type ToSupervisor,
@@ -67,17 +68,18 @@ function readIntroduction(
   controlPath: string,
   received: number[],
 ): { introduction: Introduction; rest: Uint8Array } | null {
-  let bytes = Buffer.alloc(0);
+  const lines = new LineSplitter();
   for (;;) {
     const message = system.receive(descriptor, ANSWER_MS);
     if (message === "closed") return null;
     if (message === null) throw failed(controlPath, `it said nothing within ${ANSWER_MS} ms`);
     received.push(...message.descriptors);
-    bytes = Buffer.concat([bytes, message.payload]);
-    for (let end = bytes.indexOf("\n"); end !== -1; end = bytes.indexOf("\n")) {
-      const said = parseMessage(bytes.toString("utf8", 0, end)) as ToSupervisor;
-      bytes = bytes.subarray(end + 1);
-      if (said.type === "adopted") return { introduction: said, rest: bytes };
+    const found = lines.push(Buffer.from(message.payload).toString("latin1"));
+    for (const [index, line] of found.entries()) {
+      const said = parseMessage(Buffer.from(line, "latin1").toString("utf8")) as ToSupervisor;
+      if (said.type !== "adopted") continue;
+      const rest = [...found.slice(index + 1), lines.rest].join("\n");
+      return { introduction: said, rest: Buffer.from(rest, "latin1") };
     }
   }
 }

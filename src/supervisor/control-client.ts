@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { fromErrorRecord, KstateError } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
-import type { ControlRequest, ControlResponse } from "./control-protocol.ts";
+import { type ControlRequest, type ControlResponse, parseResponse } from "./control-protocol.ts";
 
 /**
  * Asks the supervisor behind a control socket, and resolves with its result or rejects with its error. An image that it
@@ -53,7 +53,7 @@ async function readResponses(
         continue;
       }
       for (const line of lines.push(part.toString("latin1"))) {
-        const response = JSON.parse(Buffer.from(line, "latin1").toString("utf8")) as ControlResponse;
+        const response = parseResponse(Buffer.from(line, "latin1").toString("utf8"));
         if (response.type === "image") imageBytes = response.sizeBytes;
         else answer(response);
       }

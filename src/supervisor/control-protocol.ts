@@ -10,7 +10,14 @@
 
 import type { ImageRecord } from "../carrier/index.ts";
 import { type ErrorRecord, KstateError } from "../error/index.ts";
-import type { HandoverFigures, ResumeFigures, SuspendFigures } from "../live/protocol.ts";
+import {
+  type HandoverFigures,
+  isLockShown,
+  isTimeMs,
+  MAX_TIME_MS,
+  type ResumeFigures,
+  type SuspendFigures,
+} from "../live/protocol.ts";
 
 /** How long the steps of an update may take, ms. */
 export interface UpdateTimeouts {
@@ -83,60 +90,111 @@ export interface ResumeRequest {
 
 /** Reads one request; `PROTOCOL_ERROR` unless it is whole. */
 export function parseRequest(line: string): ControlRequest {
-  let request: Partial<Extract<ControlRequest, { type: "update" }> & Omit<SuspendRequest, "type">> | null;
+  const request = parseObject(line);
+  const { type } = request ?? {};
+  if (type === "status" || type === "lock" || type === "stop" || type === "commit") return { type };
+  if (type === "save") return { type, path: absolutePath(request?.path) };
+  if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
+    throw protocolError(`there is no request ${String(type).slice(0, 100)}`);
+  const { command = null, environment = {}, force = false, standbyMs = null, rehearse = false } = request!;
+  assertBoolean(rehearse, "rehearse");
+  if (standbyMs !== null) assertTime(standbyMs, "standbyMs");
+  if (command !== null && !isCommand(command)) throw protocolError("command is not a list of texts");
+  if (!isEnvironment(environment)) throw protocolError("environment is not an object of texts");
+  assertBoolean(force, "force");
+  const timeouts = timeoutsOf(request!.timeouts);
+  if (type === "suspend") return suspendRequest(request!, timeouts);
+  if (type === "resume") return { type, command, environment };
+  return type === "rollback"
+    ? { type, timeouts, standbyMs, rehearse }
+    : { type, command, environment, timeouts, force, standbyMs, rehearse };
+}
+
+/** Null when it is JSON, but no object. */
+function parseObject(line: string): Readonly<Record<string, unknown>> | null {
+  let request: unknown;
   try {
     request = JSON.parse(line);
   } catch {
     throw protocolError("it is not JSON");
   }
-  const type: string | undefined = request?.type;
-  if (type === "status" || type === "lock" || type === "stop" || type === "commit") return { type };
-  if (type === "save") {
-    const { path } = request as { path?: unknown };
-    if (typeof path !== "string" || !path.startsWith("/")) throw protocolError("path is not absolute");
-    return { type, path };
+  return isObject(request) ? request : null;
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What a system cannot take in a path, a command or an environment. */
+function isText(value: unknown): value is string {
+  return typeof value === "string" && !value.includes("\0");
+}
+
+function absolutePath(path: unknown): string {
+  if (!isText(path) || !path.startsWith("/")) throw protocolError("path is not absolute");
+  return path;
+}
+
+function isCommand(command: unknown): command is readonly string[] {
+  return Array.isArray(command) && command.length > 0 && command.every(isText) && command[0] !== "";
+}
+
+function isEnvironment(environment: unknown): environment is Readonly<Record<string, string>> {
+  if (!isObject(environment)) return false;
+  return Object.entries(environment).every(
+    ([name, value]) => isText(value) && isText(name) && name !== "" && !name.includes("="),
+  );
+}
+
+function timeoutsOf(timeouts: unknown = {}): UpdateTimeouts {
+  if (!isObject(timeouts)) throw protocolError("timeouts is not an object");
+  const complete = { ...DEFAULT_TIMEOUTS };
+  for (const name of Object.keys(DEFAULT_TIMEOUTS) as (keyof UpdateTimeouts)[]) {
+    const value = timeouts[name] ?? DEFAULT_TIMEOUTS[name];
+    assertTime(value, name);
+    complete[name] = value;
   }
-  if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
-    throw protocolError(`there is no request ${String(type)}`);
-  const { command = null, environment = {}, timeouts = DEFAULT_TIMEOUTS, force = false } = request!;
-  const { standbyMs = null, rehearse = false } = request!;
-  if (typeof rehearse !== "boolean") throw protocolError("rehearse is not true or false");
-  if (standbyMs !== null && !(Number.isFinite(standbyMs) && standbyMs > 0))
-    throw protocolError("standbyMs is not a time in ms");
-  const isTexts = (value: unknown): boolean =>
-    Object.values(value as object).every((text) => typeof text === "string");
-  if (command !== null && !(Array.isArray(command) && command.length > 0 && isTexts(command))) {
-    throw protocolError("command is not a list of texts");
-  }
-  if (typeof environment !== "object" || environment === null || !isTexts(environment)) {
-    throw protocolError("environment is not an object of texts");
-  }
-  if (typeof force !== "boolean") throw protocolError("force is not true or false");
-  for (const [name, value] of Object.entries({ ...DEFAULT_TIMEOUTS, ...timeouts })) {
-    if (!Number.isFinite(value) || value <= 0) throw protocolError(`${name} is not a time in ms`);
-  }
-  const complete = { ...DEFAULT_TIMEOUTS, ...timeouts };
-  if (type === "suspend") return suspendRequest(request!, complete);
-  if (type === "resume") return { type, command, environment };
-  return type === "rollback"
-    ? { type, timeouts: complete, standbyMs, rehearse }
-    : { type, command, environment, timeouts: complete, force, standbyMs, rehearse };
+  return complete;
+}
+
+function assertTime(value: unknown, name: string): asserts value is number {
+  if (!isTimeMs(value)) throw protocolError(`${name} is not a time in ms up to ${MAX_TIME_MS}`);
+}
+
+function assertBoolean(value: unknown, name: string): asserts value is boolean {
+  if (typeof value !== "boolean") throw protocolError(`${name} is not true or false`);
 }
 
 function suspendRequest(
-  {
-    to = null,
-    partBytes = null,
-    lock = null,
-    detachedMs = DEFAULT_DETACHED_MS,
-  }: Partial<Omit<SuspendRequest, "type">>,
+  request: Readonly<Record<string, unknown>>,
   timeouts: UpdateTimeouts,
 ): SuspendRequest {
-  if (to !== null && typeof to !== "string") throw protocolError("to is not a carrier's address");
-  if (partBytes !== null && !(Number.isSafeInteger(partBytes) && partBytes > 0))
+  const { to = null, partBytes = null, lock = null, detachedMs = DEFAULT_DETACHED_MS } = request;
+  if (to !== null && !isText(to)) throw protocolError("to is not a carrier's address");
+  if (partBytes !== null && !(Number.isSafeInteger(partBytes) && (partBytes as number) > 0))
     throw protocolError("partBytes is not a size");
-  if (!(Number.isFinite(detachedMs) && detachedMs > 0)) throw protocolError("detachedMs is not a time in ms");
-  return { type: "suspend", to, partBytes, lock, timeouts, detachedMs };
+  assertTime(detachedMs, "detachedMs");
+  if (lock !== null && !isLockShown(lock)) throw protocolError("lock is not a lock record");
+  return { type: "suspend", to, partBytes: partBytes as number | null, lock, timeouts, detachedMs };
+}
+
+/** Reads one answer; `PROTOCOL_ERROR` unless it is whole. What a result holds depends on what was asked. */
+export function parseResponse(line: string): ControlResponse {
+  const response = parseObject(line);
+  const { type, text, sizeBytes, error } = response ?? {};
+  if (type === "progress" && typeof text === "string") return { type, text };
+  if (type === "image" && Number.isSafeInteger(sizeBytes) && (sizeBytes as number) > 0)
+    return { type, sizeBytes: sizeBytes as number };
+  if (type === "done") return { type, result: response!.result };
+  if (
+    type === "error" &&
+    isObject(error) &&
+    typeof error.code === "string" &&
+    typeof error.message === "string"
+  )
+    return { type, error: { code: error.code, message: error.message, detail: error.detail ?? {} } };
+  const problem = "the supervisor's answer is none of the protocol";
+  throw new KstateError("PROTOCOL_ERROR", `cannot understand the supervisor: ${problem}`, { problem });
 }
 
 function protocolError(problem: string): KstateError {

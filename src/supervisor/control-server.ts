@@ -48,13 +48,16 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
       return;
     }
     const lines = new LineSplitter();
+    let isAsked = false;
     const asker: Asker = { socket, by: { pid, uid, user: userName() }, stored: undefined };
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
       try {
         for (const line of lines.push(text)) {
           if (asker.stored !== undefined) asker.stored(line);
-          else void answer(asker, line, supervisor);
+          if (isAsked) continue; // one request a connection
+          isAsked = true;
+          void answer(asker, line, supervisor);
         }
       } catch {
         socket.destroy(); // a line without end

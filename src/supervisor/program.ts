@@ -157,8 +157,13 @@ export class Program {
 
   #readLastWords(): void {
     const line = this.#system.receiveText(this.#contact.channel);
-    const message = line === null ? null : parseMessage(line);
-    if (message?.type === "failed") this.failure ??= message.error;
+    if (line === null) return;
+    try {
+      const message = parseMessage(line);
+      if (message.type === "failed") this.failure ??= message.error;
+    } catch {
+      // cut, or nothing that it should have said there; its end is known all the same
+    }
   }
 
   /** Resolves when the program has saved its state into a new file; rejects with the reason when it could not. */

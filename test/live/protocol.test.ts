@@ -62,6 +62,46 @@ test("lines are found however the bytes arrive, and one without end is refused",
   assert.throws(() => endless.push("x"), /a line is too long/);
 });
 
+test("a line is looked at once, however small the pieces are in which it comes", () => {
+  for (const size of [1, 7, 4096, 65_536]) {
+    const lines = new LineSplitter();
+    const piece = "x".repeat(size);
+    const pieces = Math.floor(2_000_000 / size);
+    for (let i = 0; i < pieces; i++) assert.deepEqual(lines.push(piece), []);
+    const [line, ...more] = lines.push("\ny");
+    assert.equal(line?.length, pieces * size);
+    assert.deepEqual(more, []);
+    assert.equal(lines.rest, "y");
+    assert.ok(lines.steps <= 4 * pieces * size + 10, `${lines.steps} steps for ${pieces} pieces of ${size}`);
+  }
+});
+
+test("a number, a list or a record that cannot be is refused by the member's name", () => {
+  for (const [line, problem] of [
+    ['{"type":"freeze","generation":1,"quiesceMs":1e308,"freezeMs":1}', "freeze has a wrong quiesceMs"],
+    ['{"type":"freeze","generation":1.5,"quiesceMs":1,"freezeMs":1}', "freeze has a wrong generation"],
+    ['{"type":"prepare","generation":1,"lock":7}', "prepare has a wrong lock"],
+    ['{"type":"ready","lock":{"descriptions":[null]},"listeners":[]}', "ready has a wrong lock"],
+    ['{"type":"ready","lock":{"descriptions":[]},"listeners":"a"}', "ready has a wrong listeners"],
+    ['{"type":"hello","protocol":[1],"pid":1}', "hello has a wrong protocol"],
+    ['{"type":"hello","protocol":[1,2],"pid":-1}', "hello has a wrong pid"],
+    ['{"type":"failed","error":null}', "failed has a wrong error"],
+    ['{"type":"serving","figures":{"quiesceMs":1}}', "serving has a wrong figures"],
+    [
+      '{"type":"serving","figures":{"quiesceMs":1,"blackoutMs":"\\u001b[2J","streamBytes":1}}',
+      "serving has a wrong figures",
+    ],
+    [
+      '{"type":"listen","key":"a","address":{"kind":"tcp","host":null,"port":65536}}',
+      "listen has a wrong address",
+    ],
+    ['{"type":"progress","text":1}', "progress has a wrong text"],
+    ['{"type":"prepared","versionIds":{"a":-1}}', "prepared has a wrong versionIds"],
+  ] as const) {
+    assert.throws(() => parseMessage(line), new RegExp(problem), line);
+  }
+});
+
 test("the highest protocol version that both sides speak is used", () => {
   assert.equal(commonProtocol([1, 3], [2, 5]), 3);
   assert.throws(
