@@ -2,7 +2,6 @@
  * What the members of the messages of `protocol.ts` have to be. A member that is not in the table is not looked at: whoever
  * does not know it ignores it.
  */
-import type { AboutUpdate, ToProgram, ToSupervisor } from "./protocol.ts";
 
 /**
  * The longest time that may be asked for, ms: eleven days. Two of them and a little more still fit into a timer of Node,
@@ -17,7 +16,8 @@ export function isTimeMs(value: unknown): boolean {
 
 type Check = (value: unknown) => boolean;
 
-interface Members {
+/** The members of one message. */
+export interface Members {
   readonly required: Readonly<Record<string, Check>>;
   /** Looked at when they are there. */
   readonly optional?: Readonly<Record<string, Check>>;
@@ -69,7 +69,8 @@ const orNull =
   (value) =>
     value === null || check(value);
 
-const checks: Readonly<Record<(ToProgram | ToSupervisor)["type"], Members>> = {
+/** By the messages' types. */
+export const messageChecks = {
   listening: { required: { key: text, error: orNull(error) } },
   boot: { required: {} },
   prepare: { required: { ...generation, lock }, optional: { force: isTrue } },
@@ -106,15 +107,18 @@ const checks: Readonly<Record<(ToProgram | ToSupervisor)["type"], Members>> = {
     required: { figures: figures("quiesceMs", "saveMs", "streamBytes", "folios", "connections") },
     since2: generation,
   },
-} satisfies Record<AboutUpdate["type"], Members & { readonly since2: typeof generation }> &
-  Record<(ToProgram | ToSupervisor)["type"], Members>;
+} as const satisfies Readonly<Record<string, Members>>;
 
 /** Why what a line says is no message of that version of the protocol; null when it is one. */
-export function messageProblem(message: unknown, version: number): string | null {
+export function messageProblem(
+  checks: Readonly<Record<string, Members>>,
+  message: unknown,
+  version: number,
+): string | null {
   if (!isObject(message) || !("type" in message)) return "a message has no type";
   const { type } = message;
   if (typeof type !== "string" || !Object.hasOwn(checks, type)) return `unknown message ${shortened(type)}`;
-  const { required, optional = {}, since2 = {} } = checks[type as keyof typeof checks];
+  const { required, optional = {}, since2 = {} } = checks[type]!;
   const wanted = version < 2 ? required : { ...required, ...since2 };
   for (const member of Object.keys(wanted))
     if (!Object.hasOwn(message, member)) return `${type} has no ${member}`;

@@ -96,7 +96,7 @@
  * a program of version 1, which does not give one, is taken to mean the update under way.
  */
 import { type ErrorRecord, KstateError } from "../error/index.ts";
-import { messageProblem } from "./message-checks.ts";
+import { type Members, messageChecks, messageProblem } from "./message-checks.ts";
 
 export { LineSplitter, MAX_LINE } from "./line-splitter.ts";
 export { isLockShown, isTimeMs, MAX_TIME_MS } from "./message-checks.ts";
@@ -306,6 +306,9 @@ export const PAIR = {
   freezing: 9,
 } as const;
 
+const checks = messageChecks satisfies Record<(ToProgram | ToSupervisor)["type"], Members> &
+  Record<AboutUpdate["type"], { readonly since2: { readonly generation: unknown } }>;
+
 /** Reads one line of a control socket; `PROTOCOL_ERROR` unless it is a message of that version of the protocol. */
 export function parseMessage(line: string, version: number = PROTOCOL[0]): ToProgram | ToSupervisor {
   let message: unknown;
@@ -314,7 +317,7 @@ export function parseMessage(line: string, version: number = PROTOCOL[0]): ToPro
   } catch {
     throw protocolError("a line is not JSON");
   }
-  const problem = messageProblem(message, version);
+  const problem = messageProblem(checks, message, version);
   if (problem !== null) throw protocolError(problem);
   return message as ToProgram | ToSupervisor;
 }
