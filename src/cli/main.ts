@@ -12,6 +12,8 @@ const untried: readonly ErrorCode[] = [
   "RECORD_UNREADABLE",
   "NO_SUPERVISOR",
   "NAME_INVALID",
+  "FILE_UNTRUSTED",
+  "PEER_UNTRUSTED",
   "NAME_IN_USE",
   "NOTHING_TO_ADOPT",
   "PLATFORM_UNSUPPORTED",

@@ -221,6 +221,16 @@ export interface ErrorDetails {
   NOTHING_TO_ADOPT: { readonly name: string };
   /** A program of the service runs, and does not let itself be adopted: it hangs, or is of another version. */
   ADOPTION_FAILED: { readonly path: string; readonly problem: string };
+  /**
+   * A file or a directory is a symbolic link, belongs to another user, or may be written by others, so that what is in it
+   * is not this user's word. Nothing of it was read or changed. Own it and close it, or name another.
+   */
+  FILE_UNTRUSTED: { readonly path: string; readonly problem: string };
+  /**
+   * Somebody of another user listens on a control socket. Nothing was said to it. Work as the user of the service, or
+   * remove the socket.
+   */
+  PEER_UNTRUSTED: { readonly path: string; readonly pid: number; readonly uid: number };
   /** The name or the runtime directory cannot be used. */
   NAME_INVALID: { readonly name: string; readonly problem: string };
   /** One update at a time: another one is under way. */

@@ -1,5 +1,6 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { MAX_DESCRIPTORS, POLL, peerUserId } from "../memory/index.ts";
+import { userId } from "../system/index.ts";
 import { formatMessage, LineSplitter, parseMessage, type ToProgram, type ToSupervisor } from "./protocol.ts";
 import { descriptorOf } from "./sockets/stream-socket.ts";
 import type { LiveSystem } from "./system.ts";
@@ -78,7 +79,7 @@ export class ControlLink {
   }
 
   #accept(socket: Socket): void {
-    if (this.#isTaken() || peerUserId(descriptorOf(socket)) !== process.getuid?.()) {
+    if (this.#isTaken() || peerUserId(descriptorOf(socket)) !== userId()) {
       socket.destroy(); // one supervisor at a time, and none of another user's
       return;
     }

@@ -21,6 +21,7 @@ export {
   createSocket,
   duplicate,
   IPPROTO_IPV6,
+  isStreamSocketBound,
   LUO,
   listenSocket,
   loadKernel,

@@ -1,11 +1,15 @@
 import { connect, type Socket } from "node:net";
+import { dirname } from "node:path";
 import { fromErrorRecord, KstateError } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
 import { type ControlRequest, type ControlResponse, parseResponse } from "./control-protocol.ts";
+import { assertOwnPeer } from "./peer.ts";
+import { assertRuntimeDirectory } from "./runtime-directory.ts";
 
 /**
  * Asks the supervisor behind a control socket, and resolves with its result or rejects with its error. An image that it
- * sends goes to `take`, piece by piece. `NO_SUPERVISOR` when nobody is there.
+ * sends goes to `take`, piece by piece. `NO_SUPERVISOR` when nobody is there; `FILE_UNTRUSTED` and `PEER_UNTRUSTED` when
+ * it may be somebody else: nothing has been said then.
  */
 export function requestControl(
   name: string,
@@ -15,6 +19,7 @@ export function requestControl(
   take: (bytes: Buffer) => Promise<void> = () => Promise.reject(new Error("nobody asked for an image")),
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
+    assertRuntimeDirectory(dirname(path));
     const socket = connect(path);
     const answer = (response: ControlResponse): void => {
       if (response.type === "progress") progress(response.text);
@@ -22,7 +27,15 @@ export function requestControl(
       else if (response.type === "error") reject(fromErrorRecord(response.error));
     };
     socket.once("error", (error: NodeJS.ErrnoException) => reject(noSupervisor(name, error)));
-    socket.once("connect", () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.once("connect", () => {
+      try {
+        assertOwnPeer((socket as unknown as { _handle: { fd: number } })._handle.fd, path);
+        socket.write(`${JSON.stringify(request)}\n`);
+      } catch (error) {
+        reject(error);
+        socket.destroy();
+      }
+    });
     readResponses(socket, answer, take).then(
       () => reject(noSupervisor(name, undefined)),
       (error) => {

@@ -1,11 +1,11 @@
 import { once } from "node:events";
-import { chmodSync, unlinkSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { openCarrier } from "../carrier/index.ts";
 import { KstateError, toErrorRecord } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
 import { peerCredentials } from "../memory/index.ts";
+import { removeDeadSocket, userId } from "../system/index.ts";
 import {
   type ControlRequest,
   type ControlResponse,
@@ -13,27 +13,29 @@ import {
   type SuspendRequest,
 } from "./control-protocol.ts";
 import { type Asker, sendImage } from "./send-image.ts";
+import { isBound } from "./socket-address.ts";
 import type { Supervisor } from "./supervisor.ts";
-import { answers } from "./system.ts";
+import { supervisorSystem } from "./system.ts";
 
 /** Takes the service's name: its control socket, bound at `path`. `NAME_IN_USE` when it is taken. */
 export async function claimName(name: string, path: string): Promise<Server> {
-  if (await answers(path)) {
+  if (!(await removeDeadSocket(path, isBound))) {
     throw new KstateError(
       "NAME_IN_USE",
       `a service named ${name} runs already; stop it with "kstate stop --name ${name}" or choose another --name`,
       { name },
     );
   }
-  try {
-    unlinkSync(path); // left behind by a supervisor that was killed
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-  }
   const server = createServer();
-  server.listen(path);
+  const descriptor = supervisorSystem.bindControl(path);
+  const identity = supervisorSystem.identityOf(path);
+  const close = server.close.bind(server);
+  server.close = (callback) => {
+    supervisorSystem.removeSocket(path, identity, descriptor); // Node would remove whatever stands at the path by then
+    return close(callback);
+  };
+  server.listen({ fd: descriptor });
   await once(server, "listening");
-  chmodSync(path, 0o600);
   return server;
 }
 
@@ -43,7 +45,7 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
     socket.on("error", () => {}); // whoever asked has gone; what was asked for goes on
     const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
     const { pid, uid } = peerCredentials(fd);
-    if (uid !== process.getuid?.()) {
+    if (uid !== userId()) {
       socket.destroy();
       return;
     }

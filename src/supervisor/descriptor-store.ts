@@ -7,6 +7,7 @@ import {
   sendMessage,
   setCloseOnExec,
 } from "../memory/index.ts";
+import { assertOwnSocket } from "../system/index.ts";
 import { unixAddress } from "./socket-address.ts";
 
 /** The name of the memory in systemd's descriptor store. */
@@ -25,6 +26,7 @@ export function hasDescriptorStore({ NOTIFY_SOCKET, FDSTORE }: ServiceEnvironmen
 
 /** Puts a memory's descriptor into the store, in the place of an earlier one: it outlasts this process. */
 export function storeMemory({ NOTIFY_SOCKET: path = "" }: ServiceEnvironment, descriptor: number): void {
+  assertOwnSocket(path); // it is given all that the service has
   const socket = createSocket(AF.unix, "datagram");
   try {
     connectSocket(socket, unixAddress(path));

@@ -1,15 +1,22 @@
+import { resolve } from "node:path";
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ListenAddress } from "../live/protocol.ts";
+import type { SocketIdentity } from "../system/index.ts";
 import { type ActivatedSocket, fits } from "./socket-activation.ts";
 import type { SupervisorSystem } from "./system.ts";
+
+interface ListeningSocket {
+  readonly descriptor: number;
+  /** Its address in words. */
+  readonly text: string;
+  /** The path that goes with it, and which socket stood there when it was bound; null for one that was adopted. */
+  readonly bound: { readonly path: string; readonly identity: SocketIdentity | null } | null;
+}
 
 /** The listening sockets of a service: bound once, for all versions of the program; never accepted from here. */
 export class ListeningSockets {
   readonly #system: SupervisorSystem;
-  readonly #sockets = new Map<
-    string,
-    { readonly descriptor: number; readonly text: string; readonly path: string | null }
-  >();
+  readonly #sockets = new Map<string, ListeningSocket>();
 
   /** Bound by the service manager, and not asked for yet. */
   readonly #activated: Set<ActivatedSocket>;
@@ -27,17 +34,19 @@ export class ListeningSockets {
       const text = this.#system.addressText(socket.descriptor);
       if (!fits(socket, text, key, address)) continue;
       this.#activated.delete(socket);
-      this.#sockets.set(key, { descriptor: socket.descriptor, text, path: null }); // its path is the manager's
+      this.#sockets.set(key, { descriptor: socket.descriptor, text, bound: null }); // its path is the manager's
       return socket.descriptor;
     }
     try {
       const { descriptor, text } = await this.#system.bind(address);
-      this.#sockets.set(key, { descriptor, text, path: address.kind === "unix" ? address.path : null });
+      this.#sockets.set(key, { descriptor, text, bound: this.#boundAt(address) });
       return descriptor;
     } catch (error) {
       const errno = isKstateError(error, "SYSTEM_CALL")
         ? error.detail.errno
-        : ((error as NodeJS.ErrnoException).code ?? "?");
+        : isKstateError(error, "FILE_UNTRUSTED")
+          ? "EADDRINUSE"
+          : ((error as NodeJS.ErrnoException).code ?? "?");
       throw new KstateError(
         "LISTEN_FAILED",
         `cannot listen on ${key}: ${(error as Error).message}`,
@@ -47,10 +56,17 @@ export class ListeningSockets {
     }
   }
 
+  #boundAt(address: ListenAddress): ListeningSocket["bound"] {
+    if (address.kind !== "unix" || address.path.startsWith("@")) return null;
+    const path = resolve(address.path);
+    return { path, identity: this.#system.identityOf(path) };
+  }
+
   /** Takes over the socket of a key that another supervisor had bound. */
   adopt(key: string, descriptor: number): void {
     const text = this.#system.addressText(descriptor);
-    this.#sockets.set(key, { descriptor, text, path: text.startsWith("/") ? text : null });
+    const bound = text.startsWith("/") ? { path: text, identity: null } : null;
+    this.#sockets.set(key, { descriptor, text, bound });
   }
 
   /** What a program inherits. */
@@ -65,15 +81,15 @@ export class ListeningSockets {
 
   /** Closes those that a version which has taken over does not use: nobody would ever answer there. */
   keep(keys: readonly string[]): void {
-    for (const [key, { descriptor, path }] of this.#sockets) {
+    for (const [key, { descriptor, bound }] of this.#sockets) {
       if (keys.includes(key)) continue;
+      if (bound !== null) this.#system.removeSocket(bound.path, bound.identity, descriptor);
       this.#system.close(descriptor);
-      if (path !== null) this.#system.unlink(path);
       this.#sockets.delete(key);
     }
   }
 
-  /** Closes all, and removes the paths of UNIX sockets. */
+  /** Closes all, and removes UNIX sockets from their paths, unless others stand there by now. */
   close(): void {
     this.keep([]);
   }

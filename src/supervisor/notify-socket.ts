@@ -1,12 +1,15 @@
 import { AF, closeDescriptor, connectSocket, createSocket, sendMessage } from "../memory/index.ts";
+import { assertOwnSocket } from "../system/index.ts";
 import { unixAddress } from "./socket-address.ts";
 
 /**
  * Tells systemd what it wants to know (`sd_notify(3)`), over the socket that `NOTIFY_SOCKET` names; `@` begins an
- * abstract name. Undefined where nobody wants to know. Nobody is held up by a service manager that does not listen.
+ * abstract name, of which nobody can know whose it is. Undefined where nobody wants to know; `FILE_UNTRUSTED` when that is
+ * another user's. Nobody is held up by a service manager that does not listen.
  */
 export function notifySocket(address: string | undefined): ((state: string) => void) | undefined {
   if (address === undefined || !/^[@/]/.test(address)) return undefined;
+  assertOwnSocket(address);
   return (state) => {
     const descriptor = createSocket(AF.unix, "datagram");
     try {

@@ -1,7 +1,9 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KstateError } from "../error/index.ts";
+import { assertOwnDirectory, removeDeadSocket, userId } from "../system/index.ts";
+import { isBound } from "./socket-address.ts";
 
 const MAX_SOCKET_PATH_BYTES = 107;
 
@@ -15,7 +17,7 @@ export function runtimeDirectory(environment: NodeJS.ProcessEnv): string {
   return users ? join(users, "kstate") : join(tmpdir(), `kstate-${userId()}`);
 }
 
-/** Makes the directory if it is not there; `NAME_INVALID` unless it is this user's and closed to others. */
+/** Makes the directory if it is not there; `NAME_INVALID` unless it is this user's. It is closed to others then. */
 export function ensureRuntimeDirectory(directory: string): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const uid = userId();
@@ -28,6 +30,14 @@ export function ensureRuntimeDirectory(directory: string): void {
     });
   }
   if ((found.mode & 0o077) !== 0) chmodSync(directory, 0o700);
+}
+
+/**
+ * For whoever looks for a service: a directory that is not there has none. `FILE_UNTRUSTED` when it is not this user's,
+ * or others may write it: then the sockets and records in it are anybody's.
+ */
+export function assertRuntimeDirectory(directory: string): void {
+  if (lstatSync(directory, { throwIfNoEntry: false }) !== undefined) assertOwnDirectory(directory);
 }
 
 /** The path of a control socket; `NAME_INVALID` when the name has other characters or the path is too long. */
@@ -45,16 +55,15 @@ export function socketPath(directory: string, name: string): string {
   });
 }
 
-/** Removes the control sockets of programs of a service that nobody serves behind any more; `keep` is a living one's. */
-export function sweepSockets(directory: string, name: string, keep: string): void {
+/**
+ * Removes the control sockets of programs of a service that nobody listens on any more; `keep` is a living
+ * one's. That of another service, which may have such a name, stays if it is served.
+ */
+export async function sweepSockets(directory: string, name: string, keep: string): Promise<void> {
   for (const file of readdirSync(directory)) {
-    const path = join(directory, file);
     const [own, rest] = [file.slice(0, name.length), file.slice(name.length)];
-    if (own === name && /^\.[0-9a-f]{8}\.sock$/.test(rest) && path !== keep) rmSync(path, { force: true });
+    const path = join(directory, file);
+    if (own === name && /^\.[0-9a-f]{8}\.sock$/.test(rest) && path !== keep)
+      await removeDeadSocket(path, isBound);
   }
-}
-
-/** In containers a user may have no entry in any table of users, so nobody is asked for a name. */
-function userId(): number {
-  return process.getuid?.() ?? -1;
 }

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { AF } from "../memory/index.ts";
+import { AF, isStreamSocketBound } from "../memory/index.ts";
 
 /** A `sockaddr_in` or `sockaddr_in6` of a numeric address. */
 export function tcpAddress(host: string, port: number): Uint8Array {
@@ -22,6 +22,11 @@ export function unixAddress(path: string): Uint8Array {
   address.writeUInt16LE(AF.unix, 0);
   address.set(bytes, 2);
   return address;
+}
+
+/** Whether some process has a stream socket bound at a path; it does not notice. */
+export function isBound(path: string): boolean {
+  return isStreamSocketBound(unixAddress(path));
 }
 
 /** The address in words: `0.0.0.0:8080`, `[::]:8080`, or a path. */

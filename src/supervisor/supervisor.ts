@@ -88,7 +88,10 @@ export class Supervisor {
     });
     this.#suspension = this.#makeSuspension(beginning.waiting);
     this.#begin(beginning);
-    sweepSockets(options.runtimeDirectory, options.name, this.#service.current.controlPath);
+    const { runtimeDirectory, name, log } = options;
+    sweepSockets(runtimeDirectory, name, this.#service.current.controlPath).catch((error: Error) => {
+      log(`${name}: what programs before have left is not swept: ${error.message}`);
+    });
   }
 
   #makeSuspension(waiting: Waiting | undefined): Suspension {

@@ -1,7 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { chmodSync, fstatSync, unlinkSync } from "node:fs";
-import { connect, isIP, Socket } from "node:net";
-import { isKstateError } from "../error/index.ts";
+import { isIP, Socket } from "node:net";
+import { isKstateError, KstateError } from "../error/index.ts";
 import type { ListenAddress } from "../live/protocol.ts";
 import {
   AF,
@@ -15,7 +15,7 @@ import {
   openDescriptor,
   PhysicalMemory,
   POLL,
-  peerUserId,
+  peerCredentials,
   poll,
   type ReceivedMessage,
   receiveMessage,
@@ -26,7 +26,9 @@ import {
   socketAddress,
   socketPair,
 } from "../memory/index.ts";
-import { addressText, tcpAddress, unixAddress } from "./socket-address.ts";
+import { identityOf, removeDeadSocket, removeSocket, type SocketIdentity } from "../system/index.ts";
+import { assertOwnPeer } from "./peer.ts";
+import { addressText, isBound, tcpAddress, unixAddress } from "./socket-address.ts";
 import {
   type SpawnOptions,
   startProcess,
@@ -48,13 +50,14 @@ export interface SupervisorSystem {
   watch(pid: number): WatchedProcess | null;
   /** When a process started, in ticks; null when there is none. */
   startTicks(pid: number): number | null;
-  /** A UNIX socket that listens at `path`, made anew. */
+  /** A UNIX socket that listens at `path`, where nothing is yet. */
   bindControl(path: string): number;
   bind(address: ListenAddress): Promise<{ descriptor: number; text: string }>;
   /** The address in words that a listening socket is bound to. */
   addressText(descriptor: number): string;
+  /** A connection to a UNIX socket of this user, which is listened on. `PEER_UNTRUSTED`. */
   dial(path: string): Socket;
-  /** A connection to a UNIX socket of this user that Node does not read; null when nobody listens there. */
+  /** The same, which Node does not read; null when nobody listens there. `PEER_UNTRUSTED`. */
   dialRaw(path: string): number | null;
   /** What stands on such a connection; null when nothing has come in time. */
   receive(descriptor: number, timeoutMs: number): ReceivedMessage | "closed" | null;
@@ -72,6 +75,10 @@ export interface SupervisorSystem {
   receiveText(channel: number): string | null;
   close(descriptor: number): void;
   unlink(path: string): void;
+  /** Which socket stands at a path, if any does. */
+  identityOf(path: string): SocketIdentity | null;
+  /** Removes a socket from its path, if it is still the one that stands there; null: if it is `descriptor`'s. */
+  removeSocket(path: string, identity: SocketIdentity | null, descriptor: number): void;
   nowMs(): number;
   /** The clock that systemd reads, microseconds. */
   monotonicUs(): bigint;
@@ -84,18 +91,16 @@ export const supervisorSystem: SupervisorSystem = {
   watch: watchProcess,
   startTicks,
   bindControl: (path) => {
-    unlinkIfThere(path);
     const descriptor = bindUnix(path, 8);
-    chmodSync(path, 0o600);
-    return descriptor;
+    return opened(descriptor, () => chmodSync(path, 0o600));
   },
   bind: async (address) => {
     const descriptor = await bindAddress(address);
     return { descriptor, text: addressText(socketAddress(descriptor)) };
   },
   addressText: (descriptor) => addressText(socketAddress(descriptor)),
-  dial: (path) => connect(path),
-  dialRaw: (path) => dialRaw(path),
+  dial: (path) => new Socket({ fd: dialed(path), readable: true, writable: true }),
+  dialRaw,
   receive: receiveWithin,
   sendText: (descriptor, text) => void sendMessage(descriptor, Buffer.from(text), []),
   socketOf: (fd) => new Socket({ fd, readable: true, writable: true }),
@@ -109,6 +114,11 @@ export const supervisorSystem: SupervisorSystem = {
   },
   close: closeDescriptor,
   unlink: unlinkIfThere,
+  identityOf,
+  removeSocket: (path, identity, descriptor) => {
+    const found = identity ?? (isBehind(path, descriptor) ? identityOf(path) : null);
+    if (found !== null) removeSocket(path, found);
+  },
   nowMs: () => performance.now(),
   monotonicUs: () => process.hrtime.bigint() / 1000n,
 };
@@ -117,14 +127,34 @@ function dialRaw(path: string): number | null {
   const descriptor = createSocket(AF.unix);
   try {
     connectSocket(descriptor, unixAddress(path));
-    if (peerUserId(descriptor) === process.getuid?.()) return descriptor;
+    assertOwnPeer(descriptor, path);
+    return descriptor;
   } catch (error) {
-    const gone =
-      isKstateError(error, "SYSTEM_CALL") && ["ECONNREFUSED", "ENOENT"].includes(error.detail.errno);
-    if (!gone) throw error;
+    closeDescriptor(descriptor);
+    if (isKstateError(error, "SYSTEM_CALL") && ["ECONNREFUSED", "ENOENT"].includes(error.detail.errno))
+      return null;
+    throw error;
   }
-  closeDescriptor(descriptor);
-  return null;
+}
+
+function dialed(path: string): number {
+  const descriptor = dialRaw(path);
+  if (descriptor !== null) return descriptor;
+  const detail = { call: "connect", errno: "ECONNREFUSED" };
+  throw new KstateError("SYSTEM_CALL", `connect failed: nobody listens on ${path} (ECONNREFUSED)`, detail);
+}
+
+/** Whether the socket at a path is this listening one: whoever connects sees the process that has listened last. */
+function isBehind(path: string, descriptor: number): boolean {
+  try {
+    const probe = dialRaw(path);
+    if (probe === null) return false;
+    const same = peerCredentials(probe).pid === peerCredentials(descriptor).pid;
+    closeDescriptor(probe);
+    return same;
+  } catch {
+    return false; // another user's, or no socket at all
+  }
 }
 
 function receiveWithin(descriptor: number, timeoutMs: number): ReceivedMessage | "closed" | null {
@@ -191,9 +221,8 @@ async function bindUnixPath(path: string): Promise<number> {
   try {
     return bindUnix(path, BACKLOG);
   } catch (error) {
-    if (!isKstateError(error, "SYSTEM_CALL") || error.detail.errno !== "EADDRINUSE" || (await answers(path)))
-      throw error;
-    unlinkIfThere(path);
+    const isTaken = isKstateError(error, "SYSTEM_CALL") && error.detail.errno === "EADDRINUSE";
+    if (!isTaken || path.startsWith("@") || !(await removeDeadSocket(path, isBound))) throw error;
     return bindUnix(path, BACKLOG);
   }
 }
@@ -213,18 +242,6 @@ function opened(descriptor: number, prepare: (descriptor: number) => void): numb
     closeDescriptor(descriptor);
     throw error;
   }
-}
-
-/** Whether somebody accepts connections at a path. */
-export function answers(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(path);
-    probe.once("connect", () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once("error", () => resolve(false));
-  });
 }
 
 function unlinkIfThere(path: string): void {

@@ -37,9 +37,9 @@ export async function serve(line: CommandLine, waiting: Waiting | undefined): Pr
   if (command === null && !adopt) throw usage("no command: kstate run -- node app.js");
   const directory = runtimeDirectory(process.env);
   ensureRuntimeDirectory(directory);
-  const server = await claimName(name, socketPath(directory, name));
   const systemd = { ...process.env };
   const notify = notifySocket(systemd.NOTIFY_SOCKET);
+  const server = await claimName(name, socketPath(directory, name));
   delete process.env.NOTIFY_SOCKET; // only this process is asked, not the programs
   try {
     if (!adopt) assertNoOrphan(directory, name);

@@ -7,7 +7,7 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import { KstateError } from "../../error/index.ts";
+import { isKstateError, KstateError } from "../../error/index.ts";
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
@@ -378,6 +378,23 @@ export function socketAddress(fd: number): Uint8Array {
 /** Connects a socket to a `sockaddr` in its binary form. */
 export function connectSocket(fd: number, address: Uint8Array): void {
   call("connect", fd, address, address.length);
+}
+
+/**
+ * Whether some process has a stream socket bound to this `sockaddr` of a UNIX path, which is told nothing: a socket of
+ * another type is never connected to it, and the kernel says why.
+ */
+export function isStreamSocketBound(address: Uint8Array): boolean {
+  const probe = createSocket(AF.unix, "datagram");
+  try {
+    connectSocket(probe, address);
+    return true;
+  } catch (error) {
+    const errno = isKstateError(error, "SYSTEM_CALL") ? error.detail.errno : "";
+    return errno !== "ECONNREFUSED" && errno !== "ENOENT";
+  } finally {
+    closeDescriptor(probe);
+  }
 }
 
 /** The user id of the process at the other end of a UNIX socket. */

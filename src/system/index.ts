@@ -1,0 +1,18 @@
+export {
+  appendOwn,
+  assertOwnDirectory,
+  createOwn,
+  makeOwnDirectory,
+  openOwn,
+  readOwn,
+  replaceOwn,
+  writeSource,
+} from "./own-files.ts";
+export {
+  assertOwnSocket,
+  identityOf,
+  removeDeadSocket,
+  removeSocket,
+  type SocketIdentity,
+} from "./socket-paths.ts";
+export { userId } from "./user.ts";
