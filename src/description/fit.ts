@@ -158,8 +158,16 @@ export function picture(value: unknown): string {
     case "symbol":
       return `a ${typeof value}`;
     default:
-      if (value === null) return "null";
-      return `${article(constructorName(value as object))}${sizeText(value as object)}`;
+      return value === null ? "null" : objectPicture(value as object);
+  }
+}
+
+/** A proxy may throw whatever it is asked. */
+function objectPicture(value: object): string {
+  try {
+    return `${article(constructorName(value))}${sizeText(value)}`;
+  } catch {
+    return "an object";
   }
 }
 

@@ -1,4 +1,4 @@
-import { isKstateError, KstateError } from "../error/index.ts";
+import { isKstateError, KstateError, reasonText } from "../error/index.ts";
 import { picture } from "./fit.ts";
 
 /**
@@ -18,7 +18,7 @@ export function guarded<Args extends readonly unknown[], Result>(
       result = run(...args);
     } catch (cause) {
       if (isKstateError(cause)) throw cause;
-      const reason = `threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`;
+      const reason = `threw ${picture(cause)}: ${reasonText(cause)}`;
       throw failed(call, hook, description, reason, cause);
     }
     if (!isThenable(result)) return result;

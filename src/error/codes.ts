@@ -118,9 +118,15 @@ export interface ErrorDetails {
       readonly reader: readonly [lowest: number, highest: number];
     }[];
   };
-  /** A hook threw, or returned a promise. On a load all objects are as they were, unless `undo` is false. */
+  /**
+   * A hook threw, or returned a promise. On a load all objects are as they were, unless `undo` is false or the message names
+   * what could not be put back; the error's `suppressed` has why.
+   */
   HOOK_FAILED: { readonly hook: string; readonly description: string; readonly path: string };
-  /** A registered object cannot take what was loaded: it is frozen, or a setter threw. All objects are as they were, unless `undo` is false. */
+  /**
+   * A registered object cannot take what was loaded: it is frozen, or a setter threw. All objects are as they were, unless
+   * `undo` is false or the message names what could not be put back; the error's `suppressed` has why.
+   */
   APPLY_FAILED: { readonly description: string; readonly path: string };
 
   // ---- checking ----
@@ -171,7 +177,10 @@ export interface ErrorDetails {
   ROW_INVALID: { readonly collection: string; readonly index: number; readonly length: number };
   /** `joinLiveUpdate` was called twice. A program joins once and hands the result around. */
   ALREADY_JOINED: Record<never, never>;
-  /** Something was called too late or too early: `listen`, `webSockets` and `start` come before `ready()`. */
+  /**
+   * Something was called too late or too early: `listen`, `webSockets` and `start` come before `ready()`. Or a hook called
+   * its own registry back while it saves or loads in a way that could not come to anything; the message says when instead.
+   */
   NOT_ALLOWED_NOW: { readonly call: string; readonly phase: string };
   /** The server's connections cannot move to another program: it is not a plain `node:http` server. */
   SERVER_UNSUPPORTED: { readonly reason: string };

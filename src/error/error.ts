@@ -10,20 +10,45 @@ export class KstateError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = "KstateError";
   readonly code: Code;
   readonly detail: ErrorDetails[Code];
+  /** What failed besides, while what had been begun was undone. Mostly there is none. */
+  declare readonly suppressed?: readonly unknown[];
 
   constructor(
     code: Code,
     message: string,
     detail: ErrorDetails[Code],
-    options?: { readonly cause?: unknown },
+    options?: { readonly cause?: unknown; readonly suppressed?: readonly unknown[] },
   ) {
     super(message, options);
     this.code = code;
     this.detail = detail;
+    if (options?.suppressed !== undefined) this.suppressed = options.suppressed;
   }
 
   get [brand](): true {
     return true;
+  }
+}
+
+/** The same error, which still leads, with what failed while it was undone: `what` of each is for the message. */
+export function withSuppressed(
+  error: KstateError,
+  others: readonly { readonly what: string; readonly cause: unknown }[],
+): KstateError {
+  if (others.length === 0) return error;
+  const texts = others.slice(0, 5).map(({ what, cause }) => `${what} (${reasonText(cause)})`);
+  const more = others.length > texts.length ? ` and ${others.length - texts.length} more` : "";
+  const message = `${error.message}; and could not be put back: ${texts.join(", ")}${more}`;
+  const suppressed = [...(error.suppressed ?? []), ...others.map(({ cause }) => cause)];
+  return new KstateError(error.code, message, error.detail, { cause: error.cause ?? error, suppressed });
+}
+
+/** What something thrown says, whatever it is: programs throw anything. */
+export function reasonText(thrown: unknown): string {
+  try {
+    return String((thrown as Error | undefined)?.message ?? thrown);
+  } catch {
+    return "it cannot be said why";
   }
 }
 

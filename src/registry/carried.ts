@@ -79,7 +79,7 @@ export class Carried {
       key: source.noteOf(section)?.key,
       subsections: subsections.map((header) => entryOf(source, header)),
     };
-    this.#sections.set(placeOf(carried.id, carried.key ?? carried.wireId), carried);
+    this.#sections.set(placeOfSection(carried), carried);
     this.#addRecords(source, [entry, ...carried.subsections]);
     return carried;
   }
@@ -98,9 +98,11 @@ export class Carried {
     return entry;
   }
 
-  /** A subsection of a section that was carried and is known now. */
-  keepSubsection(id: number, instanceId: InstanceId, entry: CarriedEntry): void {
-    if (!hasReferences(recordClosure(entry.name, this.records))) this.#append(placeOf(id, instanceId), entry);
+  /** A subsection of a section that was carried and is known now; gives whether it can be carried on. */
+  keepSubsection(id: number, instanceId: InstanceId, entry: CarriedEntry): boolean {
+    if (hasReferences(recordClosure(entry.name, this.records))) return false;
+    this.#append(placeOf(id, instanceId), entry);
+    return true;
   }
 
   /** Says whose the subsections of an instance are, once its object is known. */
@@ -125,7 +127,14 @@ export class Carried {
   }
 
   drop(section: CarriedSection): void {
-    this.#sections.delete(placeOf(section.id, section.key ?? section.wireId));
+    this.#sections.delete(placeOfSection(section));
+  }
+
+  /** Undoes `drop` and what came of the section's subsections since. */
+  restore(section: CarriedSection): void {
+    const place = placeOfSection(section);
+    this.#subsections.delete(place);
+    this.#sections.set(place, section);
   }
 
   #append(place: string, entry: CarriedEntry): void {
@@ -151,6 +160,10 @@ function entryOf(source: Source, { id, versionId, offset, size, index }: EntryHe
   const start = offset + entryHeaderSize;
   const { name, carried } = source.noteOf({ index }) ?? { name: "", carried: 0 };
   return { id, versionId, data: source.bytes.slice(start, start + size), name, generations: carried };
+}
+
+function placeOfSection({ id, key, wireId }: CarriedSection): string {
+  return placeOf(id, key ?? wireId);
 }
 
 function placeOf(id: number, instanceId: InstanceId): string {

@@ -1,21 +1,56 @@
 import type { EntryHeader } from "../stream/index.ts";
-import { ByteWriter, entryHeaderSize, sectionType, subsectionType } from "../stream/index.ts";
+import { ByteWriter, entryHeaderSize, Snapshot, sectionType, subsectionType } from "../stream/index.ts";
 import type { Carried, CarriedEntry, CarriedSection } from "./carried.ts";
-import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
-import { ownLock } from "./own-lock.ts";
+import { applySections, type FolioAt, type ReadSection, SectionReader, type Target } from "./load.ts";
+import { type OwnLock, ownLock } from "./own-lock.ts";
 import { ReportBuilder } from "./report.ts";
 import { assertLayout } from "./source.ts";
 
+/** The load that is filling objects while its hooks register others. */
+export interface Filling {
+  /** Undefined where nothing is put back. */
+  readonly snapshot: Snapshot | undefined;
+  readonly report: ReportBuilder;
+}
+
+interface ReadClaim {
+  readonly section: CarriedSection;
+  readonly read: ReadSection;
+  readonly unknown: readonly CarriedEntry[];
+}
+
 /**
- * Fills an instance that has just been registered from the section that was carried for it; gives whether there was
- * one. Its unknown subsections are
- * carried on. If it throws, nothing has changed and the section is still carried.
+ * Fills instances that have just been registered, all of one description, from the sections that were carried for them;
+ * gives whether there were any. Their unknown subsections are carried on. If it throws, nothing has changed and the
+ * sections are still carried.
  */
-export function claimCarried(carried: Carried, target: Target, folioAt: FolioAt): boolean {
-  const section = carried.find(target.description.id, target.instanceId);
-  if (section === undefined) return false;
+export function claimCarried(
+  carried: Carried,
+  targets: Iterable<Target>,
+  { folioAt, filling }: { readonly folioAt: FolioAt; readonly filling: Filling | undefined },
+): boolean {
+  const claims: ReadClaim[] = [];
+  let own: OwnLock | undefined;
+  for (const target of targets) {
+    const section = carried.find(target.description.id, target.instanceId);
+    if (section === undefined) continue;
+    own ??= ownLock([target.description]);
+    claims.push(readClaim(carried, section, target, own));
+  }
+  if (claims.length === 0) return false;
+  const sections = claims.map(({ read }) => read);
+  for (const { target } of sections)
+    if (target.object !== undefined) filling?.snapshot?.add(target.description, target.object);
+  const collections = [...new Set(sections.map(({ target }) => target.collection))].flatMap((collection) =>
+    collection === undefined ? [] : [{ collection, keepsOthers: true }],
+  );
+  applySections(sections, new ReportBuilder(), { snapshot: new Snapshot(), folioAt, collections });
+  for (const claim of claims) settle(carried, claim, filling?.report);
+  return true;
+}
+
+function readClaim(carried: Carried, section: CarriedSection, target: Target, own: OwnLock): ReadClaim {
   const { bytes, headers } = laidOut(section);
-  const own = ownLock([target.description]);
   const source = {
     bytes,
     isForeign: false,
@@ -31,20 +66,32 @@ export function claimCarried(carried: Carried, target: Target, folioAt: FolioAt)
         own.byName.get(description.name)!,
       ),
   };
-  const report = new ReportBuilder();
   const unknown: CarriedEntry[] = [];
   const [first, ...rest] = headers as [EntryHeader, ...EntryHeader[]];
-  const read = new SectionReader(source, report).read(
+  const read = new SectionReader(source, new ReportBuilder()).read(
     { section: first, subsections: rest },
     target,
     ({ index }) => unknown.push(section.subsections[index - 1]!),
   );
-  applySections([read], report, { undo: true, folioAt });
-  target.collection?.objects.set(target.instanceId, read.decoded.object!);
+  return { section, read, unknown };
+}
+
+/** The object has what was carried for it: it is not carried any more. */
+function settle(
+  carried: Carried,
+  { section, read, unknown }: ReadClaim,
+  report: ReportBuilder | undefined,
+): void {
+  const { target, decoded } = read;
   carried.drop(section);
-  for (const entry of unknown) carried.keepSubsection(section.id, target.instanceId, entry);
-  carried.own(section.id, target.instanceId, read.decoded.object!);
-  return true;
+  report?.claimed(target);
+  for (const entry of unknown) {
+    if (!carried.keepSubsection(section.id, target.instanceId, entry)) continue;
+    const { name: description, generations } = entry;
+    const { instanceId } = target;
+    report?.carried({ description, instanceId, parent: target.description.name, generations });
+  }
+  carried.own(section.id, target.instanceId, decoded.object!);
 }
 
 /** The section and its subsections as they stand in a stream. */

@@ -13,19 +13,58 @@ interface Group {
   readonly collection: Collection | undefined;
 }
 
+interface State {
+  readonly groups: Map<number, Group>;
+  readonly order: Set<Instance | Collection>;
+}
+
 /** What is registered, in the order of registration. */
 export class Instances {
   readonly #crc32: Crc32;
-  readonly #groups = new Map<number, Group>();
+  #groups = new Map<number, Group>();
   #order = new Set<Instance | Collection>();
   /** Every description that is registered or part of one that is, by id and by name. */
   #byId = new Map<number, Description>();
   #byName = new Map<string, Description>();
   /** Descriptions whose `after` is known to form no circle. */
   readonly #ranks = new Map<Description, number>();
+  /** What there was at a mark, once something has changed since. */
+  #before: State | "unchanged" | undefined;
 
   constructor(crc32: Crc32) {
     this.#crc32 = crc32;
+  }
+
+  /**
+   * Runs what may change what is registered. If it throws, everything is registered as before. A copy is made only when
+   * something changes.
+   */
+  attempt<Result>(run: () => Result): Result {
+    this.#before = "unchanged";
+    try {
+      return run();
+    } catch (error) {
+      this.#putBack();
+      throw error;
+    } finally {
+      this.#before = undefined;
+    }
+  }
+
+  #putBack(): void {
+    if (typeof this.#before !== "object") return;
+    this.#groups = this.#before.groups;
+    this.#order = this.#before.order;
+    this.#indexAll();
+  }
+
+  /** Before anything is changed. */
+  #change(): void {
+    if (this.#before !== "unchanged") return;
+    const groups = new Map<number, Group>();
+    for (const [id, group] of this.#groups)
+      groups.set(id, { ...group, byWireId: new Map(group.byWireId), byKey: new Map(group.byKey) });
+    this.#before = { groups, order: new Set(this.#order) };
   }
 
   /** Instances that were registered one by one. */
@@ -83,6 +122,13 @@ export class Instances {
     return instance?.instanceId === instanceId ? instance : undefined;
   }
 
+  /** Whether `remove` would find something. */
+  has(description: Description, instanceId: InstanceId): boolean {
+    const group = this.#groups.get(description.id);
+    const isCollection = group?.collection !== undefined && group.description === description;
+    return isCollection || this.find(description, instanceId) !== undefined;
+  }
+
   /** The instance that a section of a stream belongs to. A key decides; without one, the id in the stream. */
   match(id: number, wireId: number, key: string | undefined, isForeign: boolean): Instance | undefined {
     const group = this.#groups.get(id);
@@ -103,6 +149,7 @@ export class Instances {
       throw new TypeError(`register(${description.name}): expected an object, got ${picture(object)}`);
     }
     assertInstanceId(description, instanceId);
+    this.#change();
     const known = this.#groups.get(description.id);
     const group = this.#groupFor(description, undefined);
     if (group.collection !== undefined) throw exists(description, instanceId);
@@ -119,6 +166,7 @@ export class Instances {
   }
 
   addCollection(collection: Collection): void {
+    this.#change();
     const { description } = collection;
     if (this.#groups.get(description.id)?.description === description) throw exists(description, "*");
     this.#groupFor(description, collection);
@@ -127,6 +175,7 @@ export class Instances {
 
   /** Whether that was the last one of its description. */
   remove(description: Description, instanceId: InstanceId): boolean {
+    this.#change();
     const group = this.#groups.get(description.id);
     if (group?.collection !== undefined && group.description === description) {
       this.#order.delete(group.collection);
@@ -139,11 +188,15 @@ export class Instances {
       if (group.byWireId.size > 0) return false;
     }
     this.#groups.delete(description.id);
+    this.#indexAll();
+    return true;
+  }
+
+  #indexAll(): void {
     this.#byId = new Map();
     this.#byName = new Map();
     this.#ranks.clear();
-    for (const other of this.#groups.values()) this.#index(other.description);
-    return true;
+    for (const { description } of this.#groups.values()) this.#index(description);
   }
 
   *#expand(

@@ -12,41 +12,42 @@ import {
   SectionReader,
   type Target,
 } from "./load.ts";
-import { type LoadReport, ReportBuilder } from "./report.ts";
+import { ReportBuilder } from "./report.ts";
 import type { Source } from "./source.ts";
 
-/** Loads a whole stream into what is registered; gives the report and what has to be carried from now on. */
-export function loadWhole(
-  source: Source,
-  instances: Instances,
-  options: Pick<ApplyOptions, "undo" | "folioAt" | "isZeroCopy">,
-): { readonly report: LoadReport; readonly carried: Carried } {
+/** The first pass alone: throws what a load would throw before it changes anything; gives what it has read. */
+export function readWhole(source: Source, instances: Instances): WholeRead {
   const pass = new FirstPass(source, instances);
   for (const headers of source.body.sections) pass.section(headers);
   pass.accountForOthers();
-  applySections(pass.sections, pass.report, { ...options, collections: pass.collections() });
-  for (const { target, decoded } of pass.sections) {
-    pass.carried.own(target.description.id, target.instanceId, decoded.object!);
-  }
-  return { report: pass.report.done(), carried: pass.carried };
+  return pass;
 }
 
-/** The first pass alone: throws what a load would throw before it changes anything; gives what it has read. */
-export function verifyWhole(source: Source, instances: Instances): readonly ReadSection[] {
-  const pass = new FirstPass(source, instances);
-  for (const headers of source.body.sections) pass.section(headers);
-  pass.accountForOthers();
-  return pass.sections;
+/** What the first pass comes to. */
+export type WholeRead = Pick<FirstPass, "report" | "carried" | "sections" | "collections">;
+
+/** The second pass: puts what was read into what is registered. */
+export function fillWhole(
+  read: WholeRead,
+  options: Pick<ApplyOptions, "snapshot" | "folioAt" | "isZeroCopy">,
+): void {
+  const { report, carried, sections } = read;
+  applySections(sections, report, { ...options, collections: read.collections() });
+  for (const { target, decoded } of sections) {
+    carried.own(target.description.id, target.instanceId, decoded.object!);
+  }
 }
 
 /** Loads into plain objects that are thrown away, without a hook of the program's. */
 export function tryWhole(source: Source, instances: Instances): void {
-  const sections = verifyWhole(source, instances).map(({ target: { description, instanceId }, decoded }) => ({
-    target: { description, instanceId, object: {} },
-    decoded,
-  }));
+  const sections = readWhole(source, instances).sections.map(
+    ({ target: { description, instanceId }, decoded }) => ({
+      target: { description, instanceId, object: {} },
+      decoded,
+    }),
+  );
   const folioAt = (address: bigint) => ({ address });
-  applySections(sections, new ReportBuilder(), { undo: false, folioAt, isTrial: true });
+  applySections(sections, new ReportBuilder(), { folioAt, isTrial: true });
 }
 
 /** Reads every section, and decides what becomes of each. Changes nothing. */

@@ -1,11 +1,11 @@
 /**
  * Loading in two passes. The first reads and checks everything and changes nothing; the second puts the values
  * into the registered objects, in the order that `after` asks for, then calls `postLoad`. If anything throws in the
- * second, the objects are put back as they were.
+ * second, the objects are put back as they were, to the end: what throws then is added to the first error.
  */
 
 import { type Description, type Folio, picture } from "../description/index.ts";
-import { isKstateError, KstateError } from "../error/index.ts";
+import { isKstateError, KstateError, reasonText, withSuppressed } from "../error/index.ts";
 import {
   Applier,
   type Decoded,
@@ -13,7 +13,7 @@ import {
   type DueCall,
   type EntryHeader,
   type SectionHeaders,
-  Snapshot,
+  type Snapshot,
 } from "../stream/index.ts";
 import { type Collection, type InstanceId, instanceText } from "./instance.ts";
 import { loadRanks } from "./order.ts";
@@ -91,8 +91,8 @@ export interface CollectionLoad {
 export type FolioAt = (address: bigint) => Folio;
 
 export interface ApplyOptions {
-  /** Whether objects are put back if something throws. */
-  readonly undo: boolean;
+  /** Remembers objects before they are changed, to put them back if something throws; nothing is put back without. */
+  readonly snapshot?: Snapshot | undefined;
   readonly folioAt: FolioAt;
   /** Only to have done it: no hooks are called, and what is made are plain objects. False unless given. */
   readonly isTrial?: boolean;
@@ -106,13 +106,13 @@ export interface ApplyOptions {
 export function applySections(
   sections: readonly ReadSection[],
   report: ReportBuilder,
-  { undo, folioAt, isTrial = false, isZeroCopy = false, collections = [] }: ApplyOptions,
+  { snapshot, folioAt, isTrial = false, isZeroCopy = false, collections = [] }: ApplyOptions,
 ): void {
-  const snapshot = undo ? new Snapshot() : undefined;
   const applier = new Applier({ folioAt, isTrial, isZeroCopy });
   const progress: Progress = { target: undefined, due: undefined };
   try {
     for (const { target } of sections) {
+      progress.target = target;
       if (target.object !== undefined) snapshot?.add(target.description, target.object);
     }
     for (const { collection } of collections) snapshot?.addMap(collection.objects);
@@ -120,8 +120,8 @@ export function applySections(
     for (const load of collections) fillCollection(load, sections);
     if (!isTrial) for (progress.due of applier.due) progress.due.call();
   } catch (error) {
-    snapshot?.restore();
-    throw isKstateError(error) ? error : applyFailed(progress, error);
+    const first = isKstateError(error) ? error : applyFailed(progress, error);
+    throw withSuppressed(first, snapshot?.restore() ?? []);
   }
   for (const { target } of sections) report.restored(target);
   report.kept(applier.kept);
@@ -157,7 +157,7 @@ function inOrder(sections: readonly ReadSection[]): readonly ReadSection[] {
 }
 
 function applyFailed({ target, due }: Progress, cause: unknown): KstateError {
-  const reason = `${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`;
+  const reason = `${picture(cause)}: ${reasonText(cause)}`;
   if (due !== undefined) {
     const { hook, description } = due;
     return new KstateError(

@@ -1,6 +1,6 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
 import type { Description, LockRecord, StateOf, VersionIds } from "../description/index.ts";
-import { isKstateError, KstateError } from "../error/index.ts";
+import { isKstateError, KstateError, withSuppressed } from "../error/index.ts";
 import {
   ByteWriter,
   type CodecChoice,
@@ -8,15 +8,17 @@ import {
   type Crc32,
   generateCode,
   newCodecUse,
+  Snapshot,
 } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
-import { claimCarried } from "./claim.ts";
+import { claimCarried, type Filling } from "./claim.ts";
 import type { Collection, InstanceId } from "./instance.ts";
 import { instanceText } from "./instance.ts";
 import { Instances } from "./instances.ts";
-import { type ApplyOptions, applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
-import { loadWhole, tryWhole, verifyWhole } from "./load-whole.ts";
+import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
+import { fillWhole, readWhole, tryWhole } from "./load-whole.ts";
 import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
+import { Phases } from "./phases.ts";
 import { announce } from "./register-channel.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
 import { type BlockReason, blockReasons, type SaveInput, type SaveOptions, saveStream } from "./save.ts";
@@ -70,6 +72,9 @@ export class Registry {
   #carried = new Carried();
   #lock: OwnLock | undefined;
   #lockWithCarried: OwnLock | undefined;
+  readonly #phases = new Phases();
+  /** The load whose hooks may be running. */
+  #filling: Filling | undefined;
 
   constructor({ folioAt = (address) => ({ address }), codec = "auto" }: RegistryOptions = {}) {
     this.#folioAt = folioAt;
@@ -93,15 +98,10 @@ export class Registry {
     { optional = false }: RegisterOptions = {},
   ): void {
     announce(description);
+    this.#phases.assertAllowed("register", instanceText(description.name, instanceId));
     const isCarried = (wireId: number) => this.#carried.isTaken(description.id, wireId);
     if (this.#instances.add(description, object, instanceId, optional, isCarried)) this.#forgetLock();
-    try {
-      if (claimCarried(this.#carried, { description, instanceId, object }, this.#folioAt))
-        this.#lockWithCarried = undefined;
-    } catch (error) {
-      if (this.#instances.remove(description, instanceId)) this.#forgetLock();
-      throw error;
-    }
+    this.#claim(description, instanceId, [{ description, instanceId, object }]);
   }
 
   /**
@@ -115,25 +115,39 @@ export class Registry {
     create?: (instanceId: Id) => StateOf<D> & object,
   ): void {
     announce(description);
+    this.#phases.assertAllowed("registerAll", description.name);
     const make = create ?? (() => description.hooks.create?.() ?? {});
     const collection = { description, objects, create: make } as unknown as Collection;
     this.#instances.addCollection(collection);
     this.#forgetLock();
+    const targets: Target[] = [];
+    for (const section of this.#carried.sections()) {
+      if (section.id !== description.id) continue;
+      const instanceId = section.key ?? section.wireId;
+      targets.push({ description, instanceId, object: collection.objects.get(instanceId), collection });
+    }
+    this.#claim(description, 0, targets);
+  }
+
+  /** Fills what has just been registered from what was carried for it; if it cannot, it is not registered. */
+  #claim(description: Description, instanceId: InstanceId, targets: readonly Target[]): void {
     try {
-      for (const section of [...this.#carried.sections()]) {
-        if (section.id !== description.id) continue;
-        const instanceId = section.key ?? section.wireId;
-        const object = collection.objects.get(instanceId);
-        claimCarried(this.#carried, { description, instanceId, object, collection }, this.#folioAt);
-      }
+      const context = { folioAt: this.#folioAt, filling: this.#filling };
+      if (this.#phases.during("loading", () => claimCarried(this.#carried, targets, context)))
+        this.#lockWithCarried = undefined;
     } catch (error) {
-      this.unregister(description);
+      if (this.#instances.has(description, instanceId)) this.#forget(description, instanceId);
       throw error;
     }
   }
 
   /** Forgets an object, or a map of them. Throws `NOT_REGISTERED`. */
   unregister(description: Description, instanceId: InstanceId = 0): void {
+    this.#phases.assertAllowed("unregister", instanceText(description.name, instanceId));
+    this.#forget(description, instanceId);
+  }
+
+  #forget(description: Description, instanceId: InstanceId): void {
     if (this.#instances.remove(description, instanceId)) this.#forgetLock();
   }
 
@@ -148,19 +162,29 @@ export class Registry {
     stream: Uint8Array,
     options: LoadOptions & RegisterOptions = {},
   ): boolean {
+    const section = this.#carried.find(description.id, instanceId);
+    const before = section === undefined ? undefined : new Snapshot();
+    before?.add(description, object);
     this.register(description, object, instanceId, options);
     try {
       this.restore(description, object, instanceId, stream, options);
       return true;
     } catch (error) {
       if (isKstateError(error, "INSTANCE_NOT_FOUND")) return false;
-      this.unregister(description, instanceId);
-      throw error;
+      if (this.#instances.has(description, instanceId)) this.#forget(description, instanceId);
+      if (section !== undefined) this.#carried.restore(section);
+      this.#lockWithCarried = undefined;
+      throw isKstateError(error) ? withSuppressed(error, before?.restore() ?? []) : error;
     }
   }
 
   /** Saves all registered objects, in the order of registration. The result is a stream of its own. */
   save(options: SaveOptions = {}): Uint8Array {
+    this.#phases.assertAllowed("save");
+    return this.#phases.during("saving", () => this.#save(options));
+  }
+
+  #save(options: SaveOptions): Uint8Array {
     const input = this.#saveInput();
     if (options.into !== undefined) {
       const out = new ByteWriter(options.into);
@@ -181,13 +205,15 @@ export class Registry {
   sample(most: number, into: Uint8Array, versionIds: VersionIds): Uint8Array {
     const out = new ByteWriter(into);
     const input = { ...this.#saveInput(), codec: "reference" as const, most };
-    saveStream(out, input, crc32, { versionIds, dataChecksum: false });
+    this.#phases.assertAllowed("save");
+    this.#phases.during("saving", () => saveStream(out, input, crc32, { versionIds, dataChecksum: false }));
     return out.written;
   }
 
   #saveInput(): SaveInput {
     return {
       instances: [...this.#instances.all((id, wireId) => this.#carried.isTaken(id, wireId))],
+      collections: this.#instances.collections(),
       carried: this.#carried,
       lock: this.#lockForSave(),
       blocks: this.#blocks.values(),
@@ -231,12 +257,28 @@ export class Registry {
    * changed. What is in the stream and not known here is carried: the next save writes it again.
    */
   load(stream: Uint8Array, options: LoadOptions = {}): LoadReport {
+    this.#phases.assertAllowed("load");
     const source = this.#sourceOf(stream, this.#ownLock(), options);
-    const { report, carried } = loadWhole(source, this.#instances, this.#applyOptions(source, options));
-    this.#carried = carried;
+    const read = this.#phases.during("reading", () => readWhole(source, this.#instances));
+    const snapshot = options.undo === false ? undefined : new Snapshot();
+    const carriedBefore = this.#carried;
+    // Before the objects are filled, so that what their hooks register claims what this stream has for it.
+    this.#carried = read.carried;
     this.#lockWithCarried = undefined;
+    this.#filling = { snapshot, report: read.report };
+    try {
+      const { isZeroCopy } = source;
+      const fill = () => fillWhole(read, { snapshot, folioAt: this.#folioAt, isZeroCopy });
+      this.#instances.attempt(() => this.#phases.during("loading", fill));
+    } catch (error) {
+      this.#carried = carriedBefore;
+      this.#forgetLock();
+      throw error;
+    } finally {
+      this.#filling = undefined;
+    }
     this.#lockForSave();
-    return report;
+    return read.report.done();
   }
 
   /**
@@ -244,12 +286,14 @@ export class Registry {
    * objects are changed nor hooks called; `equal` fields are compared only by a load.
    */
   verify(stream: Uint8Array, options: SourceOptions = {}): void {
-    verifyWhole(this.#sourceOf(stream, this.#ownLock(), options), this.#instances);
+    const source = this.#sourceOf(stream, this.#ownLock(), options);
+    this.#phases.during("reading", () => readWhole(source, this.#instances));
   }
 
   /** Loads a stream into objects of its own and forgets them: changes nothing, and calls no hook. */
   tryLoad(stream: Uint8Array): void {
-    tryWhole(this.#sourceOf(stream, this.#ownLock(), {}), this.#instances);
+    const source = this.#sourceOf(stream, this.#ownLock(), {});
+    this.#phases.during("reading", () => tryWhole(source, this.#instances));
   }
 
   /** Whether saving calls hooks of the program's around an object. */
@@ -275,7 +319,11 @@ export class Registry {
     const section = new SectionReader(source, report).read(headers, target, ({ id }) =>
       report.ignored(description.name, id),
     );
-    applySections([section], report, this.#applyOptions(source, options));
+    applySections([section], report, {
+      snapshot: options.undo === false ? undefined : new Snapshot(),
+      folioAt: this.#folioAt,
+      isZeroCopy: source.isZeroCopy,
+    });
     return report.done();
   }
 
@@ -287,10 +335,6 @@ export class Registry {
   /** All registered descriptions as plain JSON, those inside them included. Prepared once. */
   lockRecord(): LockRecord {
     return this.#ownLock().record;
-  }
-
-  #applyOptions({ isZeroCopy }: Source, { undo = true }: LoadOptions): ApplyOptions {
-    return { undo, folioAt: this.#folioAt, isZeroCopy };
   }
 
   #sourceOf(stream: Uint8Array, own: OwnLock, options: LoadOptions): Source {

@@ -51,6 +51,8 @@ export class ReportBuilder {
   readonly #missing: InstanceName[] = [];
   readonly #kept: KeptField[] = [];
   readonly #carried: CarriedReport[] = [];
+  /** Sections of `#carried` that were not carried after all. */
+  readonly #claimed = new Set<string>();
   readonly #ignored = new Map<string, { parent: string | null; id: number; count: number }>();
 
   restored({ description, instanceId }: Named): void {
@@ -75,6 +77,12 @@ export class ReportBuilder {
     this.#carried.push(carried);
   }
 
+  /** What was to be carried was registered by a hook of the same load, and filled. */
+  claimed(target: Named): void {
+    this.#claimed.add(nameOf(target.description.name, target.instanceId));
+    this.restored(target);
+  }
+
   kept(counts: KeptCounts): void {
     for (const [description, fields] of counts) {
       for (const [field, count] of fields) this.#kept.push({ description: description.name, field, count });
@@ -88,7 +96,10 @@ export class ReportBuilder {
       missing: this.#missing,
       kept: this.#kept,
       ignored: [...this.#ignored.values()],
-      carried: this.#carried,
+      carried: this.#carried.filter(
+        ({ parent, description, instanceId }) =>
+          parent !== null || !this.#claimed.has(nameOf(description, instanceId)),
+      ),
     };
   }
 }
@@ -96,4 +107,8 @@ export class ReportBuilder {
 interface Named {
   readonly description: { readonly name: string };
   readonly instanceId: InstanceId;
+}
+
+function nameOf(description: string, instanceId: InstanceId): string {
+  return `${description} ${JSON.stringify(instanceId)}`;
 }

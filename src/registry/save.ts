@@ -15,7 +15,7 @@ import {
   writeTrailer,
 } from "../stream/index.ts";
 import { type Carried, type CarriedEntry, noteOfCarried } from "./carried.ts";
-import { type Instance, instanceText } from "./instance.ts";
+import { type Collection, type Instance, instanceText } from "./instance.ts";
 import { assertKernelCanRead } from "./kernel.ts";
 import type { OwnLock } from "./own-lock.ts";
 import { freeId } from "./wire-ids.ts";
@@ -39,6 +39,8 @@ export interface SaveOptions {
 /** What there is to save. */
 export interface SaveInput {
   readonly instances: readonly Instance[];
+  /** Maps whose instances are among them. */
+  readonly collections: readonly Collection[];
   readonly carried: Carried;
   /** With the records of what is carried. */
   readonly lock: OwnLock;
@@ -61,6 +63,7 @@ export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, opti
   const { trailer = true, versionIds = {}, dataChecksum = true } = options;
   const { lock, carried } = input;
   const versionOf = versionChoice(versionIds, lock);
+  const counts = input.collections.map(({ objects }) => objects.size);
   const instances = input.instances.filter(
     ({ description, object }) => description.hooks.needed?.(object) !== false,
   );
@@ -86,9 +89,36 @@ export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, opti
       entries.push(writeCarried(out, subsectionType, entry, wireId, key));
     }
   }
+  assertSameMaps(input, counts);
   if (trailer) entries.push(...writeCarriedSections(out, instances, carried, crc32));
   out.i32(endMark);
   if (trailer) writeTrailer(out, entries, lock.text, { dataChecksum, crc32 });
+}
+
+/** An instance that a hook or a getter put into a map meanwhile would be missing, and nobody would know. */
+function assertSameMaps({ collections, instances }: SaveInput, counts: readonly number[]): void {
+  const hooked = new Map<Description, Collection>();
+  for (const [i, collection] of collections.entries()) {
+    const { description, objects } = collection;
+    if (objects.size !== counts[i]) throw mapChanged(description, counts[i]!, String(objects.size));
+    const { preSave, postSave, needed, block } = description.hooks;
+    if ((preSave ?? postSave ?? needed ?? block) !== undefined) hooked.set(description, collection);
+  }
+  if (hooked.size === 0) return;
+  for (const { description, instanceId, object } of instances) {
+    const objects = hooked.get(description)?.objects;
+    if (objects !== undefined && objects.get(instanceId) !== object)
+      throw mapChanged(description, objects.size, "others");
+  }
+}
+
+function mapChanged({ name, versionId }: Description, count: number, found: string): KstateError {
+  const expected = `the ${count} ${count === 1 ? "instance" : "instances"} that its map had when the save began`;
+  return new KstateError(
+    "VALUE_INVALID",
+    `cannot save ${name}: expected ${expected}, found ${found}; change it before the save or afterwards`,
+    { path: name, description: `${name}@${versionId}`, offset: -1, expected, found },
+  );
 }
 
 function* writeCarriedSections(

@@ -1,5 +1,5 @@
 import { type Check, type FieldModel, type Kind, picture } from "../description/index.ts";
-import { KstateError, type Place } from "../error/index.ts";
+import { KstateError, type Place, reasonText } from "../error/index.ts";
 import { Applier } from "./apply.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import type { Decoded } from "./decoded.ts";
@@ -70,7 +70,7 @@ function assertCheck({ predicate, why }: Check, value: unknown, where: Place): v
 export function loadHookFailed({ path, description }: Place, cause: unknown): KstateError {
   return new KstateError(
     "HOOK_FAILED",
-    `cannot load ${description} at ${path}: the program's own code threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`,
+    `cannot load ${description} at ${path}: the program's own code threw ${picture(cause)}: ${reasonText(cause)}`,
     { hook: "load", description, path },
     { cause },
   );

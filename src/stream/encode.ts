@@ -12,7 +12,7 @@ import {
   type Kind,
   picture,
 } from "../description/index.ts";
-import { isKstateError, KstateError } from "../error/index.ts";
+import { isKstateError, KstateError, reasonText } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { CompiledWriter, type CompiledWriterOptions } from "./compiled-writer.ts";
 import { holds } from "./condition.ts";
@@ -384,7 +384,7 @@ function hookFailed(trace: Trace, cause: unknown): KstateError {
   const { path, description } = trace.place(-1);
   return new KstateError(
     "HOOK_FAILED",
-    `cannot save ${description} at ${path}: the program's own code threw ${picture(cause)}: ${String((cause as Error)?.message ?? cause)}`,
+    `cannot save ${description} at ${path}: the program's own code threw ${picture(cause)}: ${reasonText(cause)}`,
     { hook: "save", description, path },
     { cause },
   );

@@ -22,7 +22,7 @@ export {
   trailerFixedSize,
 } from "./format.ts";
 export { NamedStreams, type StreamShelf } from "./named-streams.ts";
-export { Snapshot } from "./snapshot.ts";
+export { type NotPutBack, Snapshot } from "./snapshot.ts";
 export {
   type EntryNote,
   type LockText,
