@@ -56,7 +56,14 @@ export {
   recordClosure,
 } from "./lock-record.ts";
 export type * from "./model.ts";
-export { assertSameLayout, commonVersion, negotiate, unwritableField, type VersionIds } from "./negotiate.ts";
+export {
+  assertSameLayout,
+  commonVersion,
+  idReused,
+  negotiate,
+  unwritableField,
+  type VersionIds,
+} from "./negotiate.ts";
 export {
   bitmap,
   blob,
@@ -78,5 +85,6 @@ export {
   unused,
 } from "./own-kinds.ts";
 export { parseLockRecord } from "./parse-lock.ts";
+export { carriedRecords, type Identity, type ReusedId, reusedByCarried, reusedId } from "./reused-ids.ts";
 export { isDeprecated, isInVersion, isLoadable } from "./versions.ts";
 export { nestedFields, nestedKinds, reachable, someKind } from "./walk.ts";

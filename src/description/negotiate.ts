@@ -1,6 +1,7 @@
 import { KstateError } from "../error/index.ts";
 import { isSameLayout, layoutLines } from "./layout.ts";
 import type { DescriptionRecord, FieldRecord, KindRecord, LockRecord } from "./lock-record.ts";
+import { type ReusedId, reusedByCarried } from "./reused-ids.ts";
 import { isInVersion, isLoadable } from "./versions.ts";
 
 /** Which version to write, by name of description. Those not named are written in their newest. */
@@ -9,7 +10,8 @@ export type VersionIds = Readonly<Record<string, number>>;
 /**
  * Decides in which versions a writer saves for a reader: for each description that both know, the highest that
  * the writer can write and the reader can load. Throws `NO_COMMON_VERSION` naming every description without
- * one, and `LAYOUT_MISMATCH` if the two disagree about the fields of the version.
+ * one, `LAYOUT_MISMATCH` if the two disagree about the fields of the version, and `DESCRIPTION_MISMATCH` if the reader would
+ * carry a description beside another one of its id or name.
  */
 export function negotiate(writer: LockRecord, reader: LockRecord): { readonly versionIds: VersionIds } {
   const readers = new Map(reader.descriptions.map((record) => [record.name, record]));
@@ -27,6 +29,11 @@ export function negotiate(writer: LockRecord, reader: LockRecord): { readonly ve
     const other = readers.get(own.name);
     if (other !== undefined) assertSameLayout(own, other, versionIds[own.name] as number);
   }
+  const reused = reusedByCarried(
+    new Map(writer.descriptions.map((record) => [record.name, record])),
+    readers,
+  );
+  if (reused !== undefined) throw idReused("the versions cannot be negotiated", reused);
   return { versionIds };
 }
 
@@ -49,6 +56,19 @@ export function assertSameLayout(
     "LAYOUT_MISMATCH",
     `writer and reader disagree about ${writer.name}@${versionId}; a change of fields needs a new versionId\n${sideBySide(lines.writer, lines.reader)}`,
     { description: writer.name, versionId, ...lines },
+  );
+}
+
+/** For a description that cannot be carried, because its id or its name is another one's here. */
+export function idReused(call: string, { writer, reader }: ReusedId): KstateError<"DESCRIPTION_MISMATCH"> {
+  const fact =
+    writer.name === reader.name
+      ? `it has the id ${writer.id} in the stream and ${reader.id} here`
+      : `its id ${writer.id} is that of ${reader.name} here`;
+  return new KstateError(
+    "DESCRIPTION_MISMATCH",
+    `${call}: ${writer.name} cannot be carried: ${fact}; ids and names are never used again, so give ${reader.name} others`,
+    { id: writer.id, writer: writer.name, reader: reader.name },
   );
 }
 

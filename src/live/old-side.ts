@@ -77,6 +77,7 @@ export class OldSide {
       resources.assertUpdatable();
       await serveOn();
       checkSuccessor(registry.lockRecord(), lock, force);
+      registry.assertCarriedFits(lock);
       await serveOn();
       this.#versionIds = this.#versionsFor(lock);
       registry.prepare("save", this.#versionIds);

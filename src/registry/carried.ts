@@ -8,7 +8,14 @@
  * - The writer's lock record of what is carried is carried with it.
  */
 
-import { type DescriptionRecord, hasReferences, recordClosure } from "../description/index.ts";
+import {
+  type DescriptionRecord,
+  hasReferences,
+  idReused,
+  recordClosure,
+  reusedId,
+} from "../description/index.ts";
+import { KstateError } from "../error/index.ts";
 import type { EntryHeader, EntryNote, SectionHeaders } from "../stream/index.ts";
 import { entryHeaderSize } from "../stream/index.ts";
 import type { InstanceId } from "./instance.ts";
@@ -66,6 +73,21 @@ export class Carried {
     return false;
   }
 
+  /** The records of what is carried just now, each once: what was claimed has none any more. */
+  recordsInUse(): Iterable<DescriptionRecord> {
+    const names = new Set<string>();
+    for (const { name, subsections } of this.#sections.values())
+      for (const own of [name, ...subsections.map((entry) => entry.name)]) names.add(own);
+    for (const { entries } of this.#subsections.values()) for (const { name } of entries) names.add(name);
+    return new Set([...names].flatMap((name) => recordClosure(name, this.records)));
+  }
+
+  /** Throws `DESCRIPTION_MISMATCH` if what is carried has the id or the name of another description here. */
+  assertNoneReused(call: string, here: Parameters<typeof reusedId>[1]): void {
+    const reused = this.isEmpty ? undefined : reusedId(this.recordsInUse(), here);
+    if (reused !== undefined) throw idReused(call, reused);
+  }
+
   /** Whether a carried section uses that id in the stream. */
   isTaken(id: number, wireId: number): boolean {
     return this.#sections.has(placeOf(id, wireId));
@@ -73,11 +95,12 @@ export class Carried {
 
   addSection(source: Source, { section, subsections }: SectionHeaders): CarriedSection {
     const entry = entryOf(source, section);
+    const parts = subsections.map((header) => entryOf(source, header));
     const carried: CarriedSection = {
       ...entry,
       wireId: section.instanceId,
       key: source.noteOf(section)?.key,
-      subsections: subsections.map((header) => entryOf(source, header)),
+      subsections: parts,
     };
     this.#sections.set(placeOfSection(carried), carried);
     this.#addRecords(source, [entry, ...carried.subsections]);
@@ -159,6 +182,18 @@ export function noteOfCarried(entry: CarriedEntry, key: string | undefined): Ent
 function entryOf(source: Source, { id, versionId, offset, size, index }: EntryHeader): CarriedEntry {
   const start = offset + entryHeaderSize;
   const { name, carried } = source.noteOf({ index }) ?? { name: "", carried: 0 };
+  const record = source.writers().get(name);
+  if (record?.id !== id) {
+    const [expected, found] = [
+      `the writer's record of id ${id}`,
+      record === undefined ? "none" : `that of ${record.id}`,
+    ];
+    throw new KstateError(
+      "STREAM_CORRUPT",
+      `cannot load ${name} at offset ${offset}: expected ${expected}, found ${found}`,
+      { path: name, description: name, offset, expected, found },
+    );
+  }
   return { id, versionId, data: source.bytes.slice(start, start + size), name, generations: carried };
 }
 

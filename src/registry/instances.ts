@@ -110,6 +110,11 @@ export class Instances {
     return this.#byName.get(name);
   }
 
+  /** The description of that id, registered or part of one that is. */
+  numbered(id: number): Description | undefined {
+    return this.#byId.get(id);
+  }
+
   collectionOf(id: number): Collection | undefined {
     return this.#groups.get(id)?.collection;
   }

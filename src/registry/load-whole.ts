@@ -84,6 +84,7 @@ class FirstPass {
 
   /** Registered instances that the stream does not have, and instances that nobody registered. */
   accountForOthers(): void {
+    this.carried.assertNoneReused("cannot load", this.#instances);
     if (this.#unclaimed.length > 0) throw unclaimedInstances(this.#unclaimed);
     const missing: string[] = [];
     for (const instance of this.#instances.single()) {
@@ -134,8 +135,6 @@ class FirstPass {
       this.report.ignored(null, section.id);
       return;
     }
-    const known = this.#instances.named(note.name);
-    if (known !== undefined && known.id !== section.id) throw renumbered(note.name, section.id, known.id);
     const { name: description, generations } = this.carried.addSection(this.#source, headers);
     const instanceId = note.key ?? section.instanceId;
     this.report.carried({ description, instanceId, parent: null, generations });
@@ -152,14 +151,6 @@ class FirstPass {
     const { name, generations } = entry;
     this.report.carried({ description: name, instanceId, parent: description.name, generations });
   }
-}
-
-function renumbered(name: string, writerId: number, readerId: number): KstateError {
-  return new KstateError(
-    "DESCRIPTION_MISMATCH",
-    `cannot load: ${name} has the id ${writerId} in the stream and ${readerId} here; ids must stay as they were`,
-    { id: writerId, writer: name, reader: name },
-  );
 }
 
 function instancesMissing(instances: readonly string[]): KstateError {

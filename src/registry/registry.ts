@@ -1,5 +1,11 @@
 import { crc32 as zlibCrc32 } from "node:zlib";
-import type { Description, LockRecord, StateOf, VersionIds } from "../description/index.ts";
+import {
+  type Description,
+  type LockRecord,
+  reachable,
+  type StateOf,
+  type VersionIds,
+} from "../description/index.ts";
 import { isKstateError, KstateError, withSuppressed } from "../error/index.ts";
 import {
   ByteWriter,
@@ -99,6 +105,7 @@ export class Registry {
   ): void {
     announce(description);
     this.#phases.assertAllowed("register", instanceText(description.name, instanceId));
+    this.#assertNoneReused(description);
     const isCarried = (wireId: number) => this.#carried.isTaken(description.id, wireId);
     if (this.#instances.add(description, object, instanceId, optional, isCarried)) this.#forgetLock();
     this.#claim(description, instanceId, [{ description, instanceId, object }]);
@@ -116,6 +123,7 @@ export class Registry {
   ): void {
     announce(description);
     this.#phases.assertAllowed("registerAll", description.name);
+    this.#assertNoneReused(description);
     const make = create ?? (() => description.hooks.create?.() ?? {});
     const collection = { description, objects, create: make } as unknown as Collection;
     this.#instances.addCollection(collection);
@@ -127,6 +135,29 @@ export class Registry {
       targets.push({ description, instanceId, object: collection.objects.get(instanceId), collection });
     }
     this.#claim(description, 0, targets);
+  }
+
+  /** Throws `DESCRIPTION_MISMATCH` if what is carried has the id or the name of another description. */
+  #assertNoneReused(description: Description): void {
+    if (this.#carried.isEmpty || this.#instances.descriptionOf(description.id) === description) return;
+    const parts = [...reachable([description])];
+    this.#carried.assertNoneReused(`cannot register ${description.name}`, {
+      named: (name) => parts.find((part) => part.name === name),
+      numbered: (id) => parts.find((part) => part.id === id),
+    });
+  }
+
+  /**
+   * Throws `DESCRIPTION_MISMATCH` if another program could not carry on what is carried here. What both programs have
+   * registered themselves is for `negotiate`.
+   */
+  assertCarriedFits(reader: LockRecord): void {
+    const byName = new Map(reader.descriptions.map((record) => [record.name, record]));
+    const byId = new Map(reader.descriptions.map((record) => [record.id, record]));
+    this.#carried.assertNoneReused("the next version cannot take over", {
+      named: (name) => byName.get(name),
+      numbered: (id) => byId.get(id),
+    });
   }
 
   /** Fills what has just been registered from what was carried for it; if it cannot, it is not registered. */
@@ -352,7 +383,7 @@ export class Registry {
 
   #lockForSave(): OwnLock {
     if (this.#carried.isEmpty) return this.#ownLock();
-    this.#lockWithCarried ??= withCarried(this.#ownLock(), this.#carried.records.values());
+    this.#lockWithCarried ??= withCarried(this.#ownLock(), this.#carried.recordsInUse());
     return this.#lockWithCarried;
   }
 

@@ -69,7 +69,7 @@ export class Source implements SectionSource {
     this.lock = isSame ? own.record : readLock(trailer.lock.hash, trailer.lock.bytes);
     if (isSame) return;
     this.#writers = new Map(this.lock.descriptions.map((record) => [record.name, record]));
-    this.#writersById = new Map(this.lock.descriptions.map((record) => [record.id, record]));
+    this.#writersById = recordsById(this.lock);
   }
 
   /** What the trailer says about an entry. */
@@ -111,6 +111,27 @@ export function assertLayout(
     );
   }
   assertSameLayout(writer, reader, versionId);
+}
+
+/** In one stream an id stands for one description. */
+function recordsById({ descriptions }: LockRecord): ReadonlyMap<number, DescriptionRecord> {
+  const byId = new Map<number, DescriptionRecord>();
+  for (const record of descriptions) {
+    const other = byId.get(record.id);
+    if (other !== undefined) {
+      const [expected, found] = [
+        "an id for each description",
+        `${record.id} for ${other.name} and ${record.name}`,
+      ];
+      throw new KstateError(
+        "STREAM_CORRUPT",
+        `cannot load: the stream's lock record should have ${expected}, and has ${found}`,
+        { path: "trailer.lock", description: "", offset: -1, expected, found },
+      );
+    }
+    byId.set(record.id, record);
+  }
+  return byId;
 }
 
 function readLock(hash: string, bytes: Uint8Array): LockRecord {

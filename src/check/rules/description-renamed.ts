@@ -1,3 +1,4 @@
+import { bothDirections } from "../comparison.ts";
 import type { Rule } from "../finding.ts";
 import { sameIds } from "../same-ids.ts";
 
@@ -9,13 +10,13 @@ export const descriptionRenamed: Rule = {
     "description. Both directions are refused with DESCRIPTION_MISMATCH.",
   fix: "Keep the name; the constant in the program may have any other.",
   *find(comparison) {
-    for (const { old, next, meet, isRename } of sameIds(comparison)) {
+    for (const { old, next, meetIn, isRename } of sameIds(comparison)) {
       if (!isRename) continue;
       yield {
         description: next.name,
         field: null,
-        directions: ["update", "rollback"],
-        effect: meet ? "refused" : "depends",
+        directions: meetIn.length > 0 ? meetIn : bothDirections,
+        effect: meetIn.length > 0 ? "refused" : "depends",
         message: `${old.name} seems to be called ${next.name} now`,
         before: old.name,
         after: next.name,

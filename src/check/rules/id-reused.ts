@@ -1,3 +1,4 @@
+import { bothDirections } from "../comparison.ts";
 import type { Rule } from "../finding.ts";
 import { sameIds } from "../same-ids.ts";
 
@@ -5,17 +6,17 @@ export const idReused: Rule = {
   id: "id-reused",
   title: "An id that stood for one description stands for another.",
   explanation:
-    "Ids are never used again: a kept stream has them for ever. Where both stand in the same place of a stream, both " +
-    "directions are refused with DESCRIPTION_MISMATCH.",
+    "Ids are never used again: a kept stream has them for ever. Where both stand in the same place of a stream, or one " +
+    "would be carried unread beside the other, a direction is refused with DESCRIPTION_MISMATCH.",
   fix: "Give the new description an id that was never used.",
   *find(comparison) {
-    for (const { old, next, meet, isRename } of sameIds(comparison)) {
+    for (const { old, next, meetIn, isRename } of sameIds(comparison)) {
       if (isRename) continue;
       yield {
         description: next.name,
         field: null,
-        directions: ["update", "rollback"],
-        effect: meet ? "refused" : "depends",
+        directions: meetIn.length > 0 ? meetIn : bothDirections,
+        effect: meetIn.length > 0 ? "refused" : "depends",
         message: `the id ${next.id} of ${next.name} was that of ${old.name}`,
         before: old.name,
         after: next.name,
