@@ -44,6 +44,7 @@ export {
   wire,
 } from "./layout.ts";
 export {
+  addClosure,
   type DescriptionRecord,
   type FieldRecord,
   hasReferences,
@@ -53,6 +54,7 @@ export {
   lockRecord,
   lockText,
   lockTextHash,
+  namesWithReferences,
   recordClosure,
 } from "./lock-record.ts";
 export type * from "./model.ts";

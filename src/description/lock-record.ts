@@ -80,15 +80,45 @@ export function recordClosure(
   name: string,
   records: ReadonlyMap<string, DescriptionRecord>,
 ): readonly DescriptionRecord[] {
+  const found = new Map<string, DescriptionRecord>();
+  addClosure(name, records, found);
+  return [...found.values()];
+}
+
+/**
+ * Adds the records of a description and of all that it contains. What is there already is not looked into again: it was
+ * added with all that it contains.
+ */
+export function addClosure(
+  name: string,
+  records: ReadonlyMap<string, DescriptionRecord>,
+  into: Map<string, DescriptionRecord>,
+): void {
   const names = new Set([name]);
-  const found: DescriptionRecord[] = [];
   for (const next of names) {
     const record = records.get(next);
-    if (record === undefined) continue;
-    found.push(record);
+    if (record === undefined || into.has(next)) continue;
+    into.set(next, record);
     for (const subsection of record.subsections) names.add(subsection);
     for (const field of record.fields) addNames(field.kind, names);
   }
+}
+
+/** The names of those that hold a `ref` themselves or in what they contain; each record is looked at once. */
+export function namesWithReferences(records: Iterable<DescriptionRecord>): ReadonlySet<string> {
+  const containers = new Map<string, string[]>();
+  const found = new Set<string>();
+  for (const record of records) {
+    const parts = new Set(record.subsections);
+    for (const { kind } of record.fields) addNames(kind, parts);
+    for (const part of parts) {
+      const names = containers.get(part);
+      if (names === undefined) containers.set(part, [record.name]);
+      else names.push(record.name);
+    }
+    if (record.fields.some(({ kind }) => isReference(kind))) found.add(record.name);
+  }
+  for (const name of found) for (const container of containers.get(name) ?? []) found.add(container);
   return found;
 }
 

@@ -1,7 +1,34 @@
 import { KstateError } from "../error/index.ts";
+import { picture } from "./fit.ts";
 import type { DescriptionRecord, FieldRecord, KindRecord, LockRecord } from "./lock-record.ts";
 
 const depthLimit = 64;
+/** Of names of descriptions and fields, in UTF-16 units, as where they are defined. */
+const nameLimit = 255;
+
+/** What a kind that this kstate knows cannot be read without. One that it does not know is kept as it is. */
+const needed: { readonly [kind in string]?: readonly (keyof KindRecord)[] } = {
+  char: ["size"],
+  bytes: ["size"],
+  unused: ["size"],
+  bitmap: ["count"],
+  array: ["element", "count"],
+  pointerArray: ["element", "count"],
+  pointer: ["element"],
+  optional: ["element"],
+  equal: ["element"],
+  typedArray: ["element"],
+  list: ["element"],
+  set: ["element"],
+  map: ["key", "value"],
+  struct: ["of"],
+  ref: ["of"],
+  address: ["base"],
+  custom: ["format"],
+  record: ["fields"],
+  oneOf: ["variants"],
+  enumeration: ["names"],
+};
 
 /**
  * Reads the JSON of a lock record that came from elsewhere. Nothing is believed that was not looked at, and
@@ -15,8 +42,33 @@ export function parseLockRecord(text: string): LockRecord {
     throw wrong("JSON", String((cause as Error).message));
   }
   const { format, descriptions } = members(json, "a lock record");
-  if (format !== 1) throw wrong("a lock record of format 1", `format ${String(format)}`);
-  return { format: 1, descriptions: array(descriptions, "descriptions").map(descriptionOf) };
+  if (format !== 1) throw wrong("a lock record of format 1", `format ${picture(format)}`);
+  const records = array(descriptions, "descriptions").map(descriptionOf);
+  assertOnce(
+    records.map(({ name: own }) => own),
+    "description",
+  );
+  return { format: 1, descriptions: records };
+}
+
+function assertOnce(names: readonly string[], what: string): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) throw wrong(`each ${what} once`, `${picture(name)} again`);
+    seen.add(name);
+  }
+}
+
+/** A name may stand twice in versions that do not overlap. */
+function assertNamesApart(fields: readonly FieldRecord[]): void {
+  const last = new Map<string, number>();
+  const since = (field: FieldRecord): number => field.since ?? 0;
+  for (const field of [...fields].sort((a, b) => since(a) - since(b))) {
+    const before = last.get(field.name);
+    if (before !== undefined && since(field) <= before)
+      throw wrong("each field once in a version", `${picture(field.name)} again`);
+    last.set(field.name, field.until ?? Number.POSITIVE_INFINITY);
+  }
 }
 
 function descriptionOf(json: unknown): DescriptionRecord {
@@ -25,12 +77,12 @@ function descriptionOf(json: unknown): DescriptionRecord {
     "a description",
   );
   return {
-    name: string(name, "a name"),
+    name: nameOf(name),
     id: integer(id, "an id"),
     versionId: integer(versionId, "a versionId"),
     minVersionId: integer(minVersionId, "a minVersionId"),
-    fields: array(fields, "fields").map((field) => fieldOf(field, 0)),
-    subsections: array(subsections, "subsections").map((item) => string(item, "a name")),
+    fields: fieldsOf(fields, 0),
+    subsections: array(subsections, "subsections").map(nameOf),
     ...(section === true ? { section: true } : {}),
     ...(needed === true ? { needed: true } : {}),
     ...(waivers === undefined ? {} : { waivers: array(waivers, "waivers").map(waiverOf) }),
@@ -48,14 +100,20 @@ function waiverOf(json: unknown) {
   };
 }
 
+function fieldsOf(json: unknown, depth: number): readonly FieldRecord[] {
+  const fields = array(json, "fields").map((field) => fieldOf(field, depth));
+  assertNamesApart(fields);
+  return fields;
+}
+
 function fieldOf(json: unknown, depth: number): FieldRecord {
   const { name, kind, since, until, was, default: fallback, when, save, load } = members(json, "a field");
   return {
-    name: string(name, "a name"),
+    name: nameOf(name),
     kind: kindOf(kind, depth + 1),
     ...(since === undefined ? {} : { since: integer(since, "since") }),
     ...(until === undefined ? {} : { until: integer(until, "until") }),
-    ...(was === undefined ? {} : { was: array(was, "was").map((item) => string(item, "a name")) }),
+    ...(was === undefined ? {} : { was: array(was, "was").map(nameOf) }),
     ...(fallback === undefined ? {} : { default: string(fallback, "a default") }),
     ...(when === undefined ? {} : { when: array(when, "when").map(conditionOf) }),
     ...(save === true ? { save: true } : {}),
@@ -76,7 +134,7 @@ function kindOf(json: unknown, depth: number): KindRecord {
   if (depth > depthLimit) throw wrong(`kinds at most ${depthLimit} deep`, "deeper ones");
   const { kind, size, count, max, element, key, value, of, base, format, names, fields, tag, variants } =
     members(json, "a kind");
-  return {
+  const record: KindRecord = {
     kind: string(kind, "a kind"),
     ...(size === undefined ? {} : { size: integer(size, "a size") }),
     ...(count === undefined ? {} : { count: typeof count === "string" ? count : integer(count, "a count") }),
@@ -88,19 +146,35 @@ function kindOf(json: unknown, depth: number): KindRecord {
     ...(base === undefined ? {} : { base: string(base, "a name") }),
     ...(format === undefined ? {} : { format: string(format, "a format") }),
     ...(names === undefined ? {} : { names: array(names, "names").map((item) => string(item, "a name")) }),
-    ...(fields === undefined ? {} : { fields: array(fields, "fields").map((item) => fieldOf(item, depth)) }),
+    ...(fields === undefined ? {} : { fields: fieldsOf(fields, depth) }),
     ...(tag === undefined ? {} : { tag: string(tag, "a tag") }),
     ...(variants === undefined
       ? {}
       : { variants: array(variants, "variants").map((item) => variantOf(item, depth)) }),
   };
+  assertWhole(record);
+  return record;
+}
+
+/** Whoever reads by a kind that was checked here need not ask again what is there. */
+function assertWhole(record: KindRecord): void {
+  const { kind, count, names = [], variants = [] } = record;
+  for (const member of Object.hasOwn(needed, kind) ? needed[kind]! : [])
+    if (record[member] === undefined) throw wrong(`${kind} with ${member}`, "none");
+  if ((kind === "array" || kind === "bitmap") && typeof count !== "number")
+    throw wrong(`${kind} with a number as its count`, picture(count));
+  assertOnce(names, "name of an enumeration");
+  assertOnce(
+    variants.map(({ name }) => name),
+    "variant",
+  );
 }
 
 function variantOf(json: unknown, depth: number) {
   const { name, fields } = members(json, "a variant");
   return {
     name: string(name, "a name"),
-    fields: array(fields, "fields").map((field) => fieldOf(field, depth)),
+    fields: fieldsOf(fields, depth),
   };
 }
 
@@ -119,9 +193,16 @@ function string(json: unknown, what: string): string {
   return json;
 }
 
+function nameOf(json: unknown): string {
+  const name = string(json, "a name");
+  if (name === "" || name.length > nameLimit || name === "__proto__")
+    throw wrong(`a name of 1 to ${nameLimit} characters other than __proto__`, picture(name));
+  return name;
+}
+
 function integer(json: unknown, what: string): number {
   if (typeof json !== "number" || !Number.isInteger(json) || json < 0 || json > 0xffffffff)
-    throw wrong(what, String(json));
+    throw wrong(what, picture(json));
   return json;
 }
 

@@ -9,10 +9,10 @@
  */
 
 import {
+  addClosure,
   type DescriptionRecord,
-  hasReferences,
   idReused,
-  recordClosure,
+  namesWithReferences,
   reusedId,
 } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
@@ -50,6 +50,8 @@ export class Carried {
   /** By description's id and instance, as all of these. */
   readonly #subsections = new Map<string, CarriedParts>();
   readonly records = new Map<string, DescriptionRecord>();
+  /** Of the records; undefined until it is asked for. */
+  #withReferences: ReadonlySet<string> | undefined;
 
   get isEmpty(): boolean {
     return this.#sections.size === 0 && this.#subsections.size === 0;
@@ -115,7 +117,7 @@ export class Carried {
     header: EntryHeader,
   ): CarriedEntry | undefined {
     const entry = entryOf(source, header);
-    if (hasReferences(recordClosure(entry.name, source.writers()))) return undefined;
+    if (source.withReferences().has(entry.name)) return undefined;
     this.#append(placeOf(id, instanceId), entry);
     this.#addRecords(source, [entry]);
     return entry;
@@ -123,7 +125,8 @@ export class Carried {
 
   /** A subsection of a section that was carried and is known now; gives whether it can be carried on. */
   keepSubsection(id: number, instanceId: InstanceId, entry: CarriedEntry): boolean {
-    if (hasReferences(recordClosure(entry.name, this.records))) return false;
+    this.#withReferences ??= namesWithReferences(this.records.values());
+    if (this.#withReferences.has(entry.name)) return false;
     this.#append(placeOf(id, instanceId), entry);
     return true;
   }
@@ -167,10 +170,8 @@ export class Carried {
   }
 
   #addRecords(source: Source, entries: readonly CarriedEntry[]): void {
-    for (const { name } of entries) {
-      if (this.records.has(name)) continue;
-      for (const record of recordClosure(name, source.writers())) this.records.set(record.name, record);
-    }
+    this.#withReferences = undefined;
+    for (const { name } of entries) addClosure(name, source.writers(), this.records);
   }
 }
 

@@ -4,6 +4,7 @@ import {
   type DescriptionRecord,
   type LockRecord,
   lockTextHash,
+  namesWithReferences,
   parseLockRecord,
 } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
@@ -54,6 +55,7 @@ export class Source implements SectionSource {
   /** What the writer's descriptions were; undefined for a foreign stream. */
   readonly lock: LockRecord | undefined;
   readonly #writers: ReadonlyMap<string, DescriptionRecord> | undefined;
+  #withReferences: ReadonlySet<string> | undefined;
   readonly #writersById: ReadonlyMap<number, DescriptionRecord> | undefined;
 
   constructor(bytes: Uint8Array, own: OwnLock, crc32: Crc32, options: SourceOptions) {
@@ -86,6 +88,12 @@ export class Source implements SectionSource {
   /** The writer's record of a description; undefined if the writer did not know it, or nobody can tell. */
   writerOf(description: { readonly name: string }): DescriptionRecord | undefined {
     return this.writers().get(description.name);
+  }
+
+  /** Names of the writer's descriptions that hold references, themselves or in what they contain. */
+  withReferences(): ReadonlySet<string> {
+    this.#withReferences ??= namesWithReferences(this.writers().values());
+    return this.#withReferences;
   }
 
   /** Throws unless writer and reader mean the same bytes by that version. */

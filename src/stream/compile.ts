@@ -150,7 +150,7 @@ function found<Run>(
 ): Run | undefined {
   let key = String(versionOf(description));
   for (const inner of nested) key += `,${versionOf(inner)}`;
-  if (isWorthIt && !runs.has(key)) runs.set(key, runs.size < mostVersions ? make() : undefined);
+  if (isWorthIt && runs.size < mostVersions && !runs.has(key)) runs.set(key, make());
   return runs.get(key);
 }
 

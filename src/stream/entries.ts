@@ -40,10 +40,14 @@ export function readBody(bytes: Uint8Array): StreamBody {
   assertMagic(bytes, input);
   const entries: EntryHeader[] = [];
   const sections: { section: EntryHeader; subsections: EntryHeader[] }[] = [];
+  /** Ids of the subsections of the last section. */
+  const met = new Set<number>();
   for (let header = readHeader(input, 0); header !== undefined; header = readHeader(input, entries.length)) {
     entries.push(header);
-    if (header.type === sectionType) sections.push({ section: header, subsections: [] });
-    else addSubsection(sections.at(-1), header, input);
+    if (header.type === sectionType) {
+      sections.push({ section: header, subsections: [] });
+      met.clear();
+    } else addSubsection(sections.at(-1), header, met, input);
   }
   assertOnce(sections, input);
   return { sections, entries, end: input.offset };
@@ -77,6 +81,7 @@ function readHeader(input: ByteReader, index: number): EntryHeader | undefined {
 function addSubsection(
   parent: { section: EntryHeader; subsections: EntryHeader[] } | undefined,
   header: EntryHeader,
+  met: Set<number>,
   input: ByteReader,
 ): void {
   if (parent === undefined) throw input.corrupt(header.offset, "a section", "a subsection without one");
@@ -88,9 +93,10 @@ function addSubsection(
       String(header.instanceId),
     );
   }
-  if (parent.subsections.some(({ id }) => id === header.id)) {
+  if (met.has(header.id)) {
     throw input.corrupt(header.offset, "each subsection once", `id ${header.id} again`);
   }
+  met.add(header.id);
   parent.subsections.push(header);
 }
 

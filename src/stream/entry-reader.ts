@@ -25,6 +25,8 @@ export class EntryReader {
   readonly #onVersion: OnVersion;
   /** Descriptions met, and the version of each that was met last. */
   readonly seen = new Map<Description, number>();
+  /** All versions that were met: an entry whose version is another than the last one's is not compared anew. */
+  readonly #met = new Map<Description, Set<number>>();
   /** The section type that entries must have here. */
   #type = sectionType;
   #depth = 0;
@@ -147,7 +149,10 @@ export class EntryReader {
       const detail = { versionId, lowest, highest };
       throw trace.error(isOld ? "VERSION_TOO_OLD" : "VERSION_TOO_NEW", offset, fact, detail);
     }
-    this.#onVersion(description, versionId);
+    const met = this.#met.get(description) ?? new Set();
+    this.#met.set(description, met);
+    if (!met.has(versionId)) this.#onVersion(description, versionId);
+    met.add(versionId);
     this.seen.set(description, versionId);
   }
 }
