@@ -1,8 +1,9 @@
 import type { ByteSource } from "./byte-window.ts";
 import type { InspectEvent, LeafEvent } from "./events.ts";
-import { hexOf, valueText } from "./value-text.ts";
+import { hexOf, shortened, valueText } from "./value-text.ts";
 
 const width = 16;
+const textLimit = 400;
 
 /** Every byte with what it belongs to, sixteen on a line. */
 export function* hexLines(events: Iterable<InspectEvent>, source: ByteSource): Generator<string> {
@@ -16,7 +17,7 @@ export function* hexLines(events: Iterable<InspectEvent>, source: ByteSource): G
         event.type === "mark"
           ? markText(open, event.what)
           : `${[...open, event.segment].join("/")}${textOf(event)}`;
-      yield* rows(source, event, text);
+      yield* rows(source, event, shortened(text, textLimit));
     }
   }
 }

@@ -16,4 +16,4 @@ export { streamJson, valuesJson } from "./json.ts";
 export { isOnPath, parsePath, type StreamPath, selected } from "./select.ts";
 export { type IndexOptions, indexStream, type StreamIndex } from "./stream-index.ts";
 export { streamLine, type TreeOptions, treeHeading, treeLines } from "./text.ts";
-export { headOf, instanceSegment, walkStream } from "./walk-stream.ts";
+export { headOf, instanceSegment, type ValueReader, valueReader, walkStream } from "./walk-stream.ts";

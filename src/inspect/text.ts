@@ -7,7 +7,7 @@ import { sectionType } from "../stream/index.ts";
 import type { ByteSource } from "./byte-window.ts";
 import type { CloseEvent, EntryHead, InspectEvent, LeafEvent, OpenEvent } from "./events.ts";
 import type { StreamIndex } from "./stream-index.ts";
-import { bytesText, contentOf, valueText } from "./value-text.ts";
+import { bytesText, contentOf, shortened, valueText } from "./value-text.ts";
 
 export interface TreeOptions {
   /** Elements of a collection that are shown; 100 unless given. */
@@ -17,6 +17,10 @@ export interface TreeOptions {
 /** Lines that are held back. */
 const holdLimit = 2_000;
 const textLimit = 80;
+/** Of a kind: an enumeration has all its names in it. */
+const kindLimit = 200;
+/** Deeper lines are not moved further to the right. */
+const indentLimit = 100;
 const bytesLimit = 32;
 
 interface Open {
@@ -133,7 +137,8 @@ class Tree {
     const size = offset - event.offset;
     if (line !== undefined)
       this.#held[line] = row(event.offset, size, depth, openText(event, this.#parent(depth)));
-    else if (event.head === undefined) this.#held.push(row("", size, depth, `end of ${event.segment}`));
+    else if (event.head === undefined)
+      this.#held.push(row("", size, depth, `end of ${shortened(event.segment, kindLimit)}`));
   }
 
   #parent(depth: number): OpenEvent | undefined {
@@ -146,10 +151,11 @@ function isCollection({ form }: OpenEvent): boolean {
 }
 
 function row(offset: number | string, size: number | string, depth: number, text: string): string {
-  return `${String(offset).padStart(10)} ${String(size).padStart(9)}  ${"  ".repeat(depth)}${text}`;
+  return `${String(offset).padStart(10)} ${String(size).padStart(9)}  ${"  ".repeat(Math.min(depth, indentLimit))}${text}`;
 }
 
-function label(segment: string, parent: OpenEvent | undefined): string {
+function label(whole: string, parent: OpenEvent | undefined): string {
+  const segment = shortened(whole, kindLimit);
   return parent !== undefined && (isCollection(parent) || parent.count !== undefined)
     ? `[${segment}]`
     : segment;
@@ -157,23 +163,25 @@ function label(segment: string, parent: OpenEvent | undefined): string {
 
 function leafText(leaf: LeafEvent, parent: OpenEvent | undefined, source: ByteSource): string {
   const name = label(leaf.segment, parent);
+  const kind = shortened(leaf.kind, kindLimit);
   switch (leaf.form) {
     case "reference":
-      return `${name}: object ${leaf.value} (${leaf.kind})`;
+      return `${name}: object ${leaf.value} (${kind})`;
     case "unused":
-      return `${name} (${leaf.kind})`;
+      return `${name} (${kind})`;
     case "bytes":
     case "raw": {
       const content = { ...leaf, ...contentOf(leaf) };
-      return `${name}: ${bytesText(source, content, bytesLimit)} (${leaf.kind})`;
+      return `${name}: ${bytesText(source, content, bytesLimit)} (${kind})`;
     }
     default:
-      return `${name}: ${valueText(leaf.value, textLimit)} (${leaf.kind})`;
+      return `${name}: ${valueText(leaf.value, textLimit)} (${kind})`;
   }
 }
 
 function openText(event: OpenEvent, parent: OpenEvent | undefined): string {
-  const { form, segment, kind, head, count, variant } = event;
+  const { form, segment, head, count, variant } = event;
+  const kind = shortened(event.kind, kindLimit);
   switch (form) {
     case "section":
       return sectionText(head!);
@@ -188,7 +196,7 @@ function openText(event: OpenEvent, parent: OpenEvent | undefined): string {
     case "group":
       return `${label(segment, parent)}: ${count} of ${entryText(head!)}`;
     case "variant":
-      return `${label(segment, parent)}: ${variant![1]} (oneOf)`;
+      return `${label(segment, parent)}: ${shortened(variant![1], kindLimit)} (oneOf)`;
     case "element":
       return label(segment, parent);
     case "list":

@@ -10,7 +10,8 @@ export function valueText(value: LeafValue, limit = Number.POSITIVE_INFINITY): s
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-function shortened(text: string, limit: number): string {
+/** At most so many characters. */
+export function shortened(text: string, limit: number): string {
   return text.length > limit ? `${text.slice(0, limit - 1)}…` : text;
 }
 

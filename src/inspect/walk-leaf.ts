@@ -1,4 +1,4 @@
-import { type FieldRecord, type KindRecord, kindText } from "../description/index.ts";
+import type { FieldRecord, KindRecord } from "../description/index.ts";
 import { type ByteWindow, Damage } from "./byte-window.ts";
 import type { LeafEvent, LeafValue } from "./events.ts";
 
@@ -25,17 +25,18 @@ const sizes: Readonly<Record<string, number>> = {
   folio: 8,
 };
 
-/** Reads a kind that has no other kinds in it. */
+/** Reads a kind that has no other kinds in it; `name` is the kind in one line. */
 export function readLeaf(
   input: ByteWindow,
   kind: KindRecord,
   segment: string,
+  name: string,
   isForeign: boolean,
 ): LeafEvent {
   const { offset } = input;
   const leaf = (form: LeafEvent["form"], value: LeafValue): LeafEvent => {
     const size = input.offset - offset;
-    return { type: "leaf", form, segment, kind: kindText(kind, 0), value, offset, size };
+    return { type: "leaf", form, segment, kind: name, value, offset, size };
   };
   switch (kind.kind) {
     case "bytes":
@@ -145,17 +146,34 @@ function char(input: ByteWindow, size: number, isForeign: boolean): string {
 function json(input: ByteWindow, kind: KindRecord): unknown {
   const { offset } = input;
   try {
-    return JSON.parse(text(input, length(input, kind)));
+    const found = text(input, length(input, kind));
+    if (nestingOf(found) > jsonDepthLimit)
+      throw new Damage(offset, `JSON is nested deeper than ${jsonDepthLimit}`);
+    return JSON.parse(found);
   } catch (error) {
     if (error instanceof Damage) throw error;
     throw new Damage(offset, `JSON is expected: ${(error as Error).message}`);
   }
 }
 
-/** How many bytes fields take together, if that does not depend on their values. */
-export function fixedSize(fields: readonly FieldRecord[]): number | undefined {
+/** Deeper JSON cannot be written again: that takes the stack. */
+const jsonDepthLimit = 1_000;
+
+/** How deep arrays and objects are in each other; brackets in texts do not count. */
+function nestingOf(json: string): number {
+  let [depth, deepest] = [0, 0];
+  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"?|[[\]{}]/gs)) {
+    if (token === "[" || token === "{") deepest = Math.max(deepest, ++depth);
+    else if (token === "]" || token === "}") depth--;
+  }
+  return deepest;
+}
+
+/** How many bytes the fields from one on take together, if that does not depend on their values. */
+export function fixedSize(fields: readonly FieldRecord[], from: number): number | undefined {
   let sum = 0;
-  for (const { kind, when } of fields) {
+  for (let i = from; i < fields.length; i++) {
+    const { kind, when } = fields[i]!;
     const size = when === undefined ? sizeOf(kind) : undefined;
     if (size === undefined) return undefined;
     sum += size;

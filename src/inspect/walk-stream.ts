@@ -4,6 +4,7 @@ import { ByteWindow, Damage, Opaque } from "./byte-window.ts";
 import type { EntryHead, InspectEvent } from "./events.ts";
 import type { StreamIndex } from "./stream-index.ts";
 import { ValueWalker } from "./walk-values.ts";
+import { Work } from "./work.ts";
 
 /** The head of an entry, with what the trailer or a lock file says about it. */
 export function headOf(index: StreamIndex, entry: EntryHeader): EntryHead {
@@ -18,17 +19,31 @@ export function instanceSegment({ key, instanceId }: EntryHead): string {
   return key ?? String(instanceId);
 }
 
+/** What reads the values of one stream, section by section. */
+export interface ValueReader {
+  readonly input: ByteWindow;
+  readonly work: Work;
+  readonly walker: ValueWalker;
+}
+
+export function valueReader(index: StreamIndex): ValueReader {
+  const input = new ByteWindow(index.source);
+  const work = new Work(index.source.size);
+  return { input, work, walker: new ValueWalker(input, work, index) };
+}
+
 /** Everything in a stream, section by section. Of a damaged section what stands before the damage. */
 export function* walkStream(
   index: StreamIndex,
   isWanted: (head: EntryHead) => boolean = () => true,
+  reader: ValueReader = valueReader(index),
 ): Generator<InspectEvent> {
   yield { type: "mark", what: "magic number of a stream", offset: 0, size: 4 };
   const { entries } = index;
   for (let at = 0; at < entries.length; ) {
     let next = at + 1;
     while (next < entries.length && entries[next]!.type !== sectionType) next++;
-    if (isWanted(headOf(index, entries[at]!))) yield* walkSection(index, entries.slice(at, next));
+    if (isWanted(headOf(index, entries[at]!))) yield* walkSection(index, entries.slice(at, next), reader);
     at = next;
   }
   if (index.isComplete) yield { type: "mark", what: "end mark", offset: index.end - 4, size: 4 };
@@ -44,9 +59,11 @@ export function* walkStream(
 }
 
 /** A section and its subsections. */
-export function* walkSection(index: StreamIndex, entries: readonly EntryHeader[]): Generator<InspectEvent> {
-  const input = new ByteWindow(index.source);
-  const walker = new ValueWalker(input, index.records, index.isForeign);
+export function* walkSection(
+  index: StreamIndex,
+  entries: readonly EntryHeader[],
+  { input, walker }: ValueReader,
+): Generator<InspectEvent> {
   const [section, ...subsections] = entries as readonly [EntryHeader, ...EntryHeader[]];
   yield* opened(index, section);
   yield* walkEntry(index, walker, input, section);

@@ -1,19 +1,16 @@
 /** Reads the fields of an entry by a lock record: the bytes of every kind are those of `stream/format.ts`. */
 
-import {
-  type DescriptionRecord,
-  type FieldRecord,
-  fieldsIn,
-  type KindRecord,
-  kindText,
-} from "../description/index.ts";
+import type { DescriptionRecord, FieldRecord, KindRecord } from "../description/index.ts";
 import { depthLimit, entryHeaderSize, holdsText, sectionType, subsectionType } from "../stream/index.ts";
 import { type ByteWindow, Damage, Opaque } from "./byte-window.ts";
 import type { CloseEvent, EntryHead, InspectEvent, LeafEvent, LeafValue, OpenEvent } from "./events.ts";
 import { fixedSize, readLeaf } from "./walk-leaf.ts";
+import type { Work } from "./work.ts";
 
 /** A count that no description can mean, where elements take no bytes. */
 const emptyElementLimit = 1_000_000;
+/** How deep values are in each other, structs and all: as deep as the stack allows, and deeper than any program's are. */
+const levelLimit = 1_000;
 
 interface Waiting {
   readonly number: number;
@@ -23,20 +20,32 @@ interface Waiting {
 /** Values of the fields before, which conditions and counts look at. */
 type Known = Map<string, { readonly kind: KindRecord; readonly value: LeafValue }>;
 
+/** By what values are read. */
+export interface ValueRecords {
+  readonly records: ReadonlyMap<string, DescriptionRecord>;
+  readonly byId: ReadonlyMap<number, DescriptionRecord>;
+  readonly isForeign: boolean;
+}
+
 export class ValueWalker {
   readonly #in: ByteWindow;
+  readonly #work: Work;
   readonly #records: ReadonlyMap<string, DescriptionRecord>;
+  readonly #byId: ReadonlyMap<number, DescriptionRecord>;
   readonly #isForeign: boolean;
   #type = sectionType;
   #depth = 0;
+  #level = 0;
   /** Numbers given in this section, and objects whose bodies come later. */
   #objects = 0;
   #waiting: Waiting[] = [];
   #isDraining = false;
 
-  constructor(input: ByteWindow, records: ReadonlyMap<string, DescriptionRecord>, isForeign: boolean) {
+  constructor(input: ByteWindow, work: Work, { records, byId, isForeign }: ValueRecords) {
     this.#in = input;
+    this.#work = work;
     this.#records = records;
+    this.#byId = byId;
     this.#isForeign = isForeign;
   }
 
@@ -48,6 +57,7 @@ export class ValueWalker {
     this.#isDraining = false;
     this.#type = type;
     this.#depth = 0;
+    this.#level = 0;
     yield* this.#fields(record.fields, versionId, true);
     if (this.#in.left > 0)
       throw new Damage(this.#in.offset, `${this.#in.left} bytes are left after the last field`);
@@ -56,12 +66,20 @@ export class ValueWalker {
 
   *#fields(fields: readonly FieldRecord[], versionId: number, isWhole: boolean): Generator<InspectEvent> {
     const known: Known = new Map();
-    const present = fieldsIn(fields, versionId);
+    const present = this.#work.fieldsIn(fields, versionId, this.#in.offset);
     for (const [index, field] of present.entries()) {
-      if (!(field.when ?? []).every((condition) => isMet(condition, known))) continue;
-      const rest = isWhole ? present.slice(index + 1) : undefined;
+      if (!(field.when ?? []).every((condition) => this.#isMet(condition, known))) continue;
+      const rest = isWhole ? { fields: present, from: index + 1 } : undefined;
       yield* this.#value(field.kind, field.name, versionId, known, rest);
     }
+  }
+
+  #isMet(condition: ConditionRecord, known: Known): boolean {
+    const { field, operator, value } = condition;
+    const subject = known.get(field);
+    const names = subject?.kind.names;
+    this.#work.spend(1 + (value.length >> 3) + ((names?.length ?? 0) >> 3), this.#in.offset);
+    return subject !== undefined && holdsText(operator, value, names, subject.value);
   }
 
   *#value(
@@ -69,7 +87,23 @@ export class ValueWalker {
     segment: string,
     versionId: number,
     known: Known = new Map(),
-    rest?: readonly FieldRecord[],
+    rest?: Rest,
+  ): Generator<InspectEvent> {
+    const { offset } = this.#in;
+    this.#level += 1;
+    this.#work.spend(1 + (this.#level >> 4), offset);
+    if (this.#level > levelLimit)
+      throw new Damage(offset, `values are deeper in each other than ${levelLimit}`);
+    yield* this.#valueOf(kind, segment, versionId, known, rest);
+    this.#level -= 1;
+  }
+
+  *#valueOf(
+    kind: KindRecord,
+    segment: string,
+    versionId: number,
+    known: Known,
+    rest: Rest | undefined,
   ): Generator<InspectEvent> {
     const input = this.#in;
     switch (kind.kind) {
@@ -89,7 +123,7 @@ export class ValueWalker {
       case "map":
         return yield* this.#map(kind, segment, versionId);
       case "record": {
-        yield open("record", segment, kindName(kind, versionId), input.offset);
+        yield open("record", segment, this.#kindName(kind, versionId), input.offset);
         yield* this.#fields(kind.fields ?? [], versionId, false);
         return yield close("record", input.offset);
       }
@@ -102,11 +136,24 @@ export class ValueWalker {
       case "custom":
         return yield this.#custom(kind, segment, rest);
       default: {
-        const leaf = readLeaf(input, kind, segment, this.#isForeign);
+        const leaf = this.#leaf(kind, segment);
         if (leaf.form === "value") known.set(segment, { kind, value: leaf.value });
         yield leaf;
       }
     }
+  }
+
+  #leaf(kind: KindRecord, segment: string): LeafEvent {
+    const { offset } = this.#in;
+    const leaf = readLeaf(this.#in, kind, segment, this.#work.kindText(kind, 0, offset), this.#isForeign);
+    // a name is not among the bytes
+    if (kind.kind === "enumeration") this.#work.spend(String(leaf.value).length >> 4, offset);
+    return leaf;
+  }
+
+  #kindName(kind: KindRecord, versionId: number): string {
+    const isLong = kind.kind === "record" || kind.kind === "oneOf";
+    return isLong ? kind.kind : this.#work.kindText(kind, versionId, this.#in.offset);
   }
 
   *#optional(kind: KindRecord, segment: string, versionId: number): Generator<InspectEvent> {
@@ -116,7 +163,7 @@ export class ValueWalker {
     if (flag === 1) {
       yield { type: "mark", what: `${segment} is there`, offset, size: 1 };
       yield* this.#value(kind.element!, segment, versionId);
-    } else yield leafOf("value", segment, kindName(kind, versionId), null, offset, 1);
+    } else yield leafOf("value", segment, this.#kindName(kind, versionId), null, offset, 1);
   }
 
   *#list(kind: KindRecord, segment: string, versionId: number): Generator<InspectEvent> {
@@ -134,7 +181,7 @@ export class ValueWalker {
     count: number,
     offset: number,
   ): Generator<InspectEvent> {
-    yield { ...open("list", segment, kindName(kind, versionId), offset), count };
+    yield { ...open("list", segment, this.#kindName(kind, versionId), offset), count };
     for (let i = 0; i < count; i++) yield* this.#value(kind.element!, String(i), versionId);
     yield close("list", this.#in.offset);
   }
@@ -145,7 +192,7 @@ export class ValueWalker {
     const offset = this.#in.offset;
     const count = this.#count(kind);
     yield { type: "mark", what: `${segment}: ${count} entries`, offset, size: 4 };
-    yield { ...open("map", segment, kindName(kind, versionId), offset), count };
+    yield { ...open("map", segment, this.#kindName(kind, versionId), offset), count };
     for (let i = 0; i < count; i++) {
       const name = yield* this.#key(key, i);
       yield* this.#value(value, name, versionId);
@@ -156,7 +203,7 @@ export class ValueWalker {
   /** Gives how the entry is called. */
   *#key(kind: KindRecord, index: number): Generator<InspectEvent, string> {
     if (kind.kind === "ref") return yield* this.#reference(kind, `key ${index}`, true);
-    const leaf = readLeaf(this.#in, kind, `key ${index}`, this.#isForeign);
+    const leaf = this.#leaf(kind, `key ${index}`);
     yield { ...leaf, form: "key" };
     return String(leaf.value);
   }
@@ -177,6 +224,7 @@ export class ValueWalker {
     const variant = kind.variants?.[index];
     if (variant === undefined)
       throw new Damage(offset, `there is no variant ${index} of ${kind.variants?.length ?? 0}`);
+    this.#work.spend((variant.name.length + (kind.tag?.length ?? 0)) >> 4, offset);
     yield { type: "mark", what: `${segment} is ${variant.name}`, offset, size: 2 };
     const head = { variant: [kind.tag ?? "kind", variant.name] as const };
     yield { ...open("variant", segment, "oneOf", offset), ...head };
@@ -211,7 +259,8 @@ export class ValueWalker {
     this.#in.skip(4);
     const id = this.#in.i32();
     this.#in.offset = offset;
-    for (const { name, id: own } of this.#records.values()) if (own === id) return name;
+    const found = this.#byId.get(id);
+    if (found !== undefined) return found.name;
     throw new Damage(offset, `nobody knows the subsection with the id ${id}`);
   }
 
@@ -228,6 +277,7 @@ export class ValueWalker {
       count,
     };
     for (let i = 0; i < count; i++) {
+      this.#work.spend(1, this.#in.offset);
       const name = key === undefined ? String(i) : yield* this.#key(key, i);
       yield open("element", name, of, this.#in.offset);
       yield* this.#fields(frame.record.fields, versionId, false);
@@ -304,13 +354,10 @@ export class ValueWalker {
   }
 
   /** A custom field ends where the fields of fixed sizes after it begin; without code nothing else is known of it. */
-  #custom(kind: KindRecord, segment: string, rest: readonly FieldRecord[] | undefined): LeafEvent {
-    const after = rest === undefined ? undefined : fixedSize(rest);
+  #custom(kind: KindRecord, segment: string, rest: Rest | undefined): LeafEvent {
+    const after = rest === undefined ? undefined : fixedSize(rest.fields, rest.from);
     const { offset, left } = this.#in;
     const name = `custom(${kind.format})`;
-    if (after === undefined && rest !== undefined && rest.length === 0) {
-      return leafOf("bytes", segment, name, null, this.#in.skip(left), left);
-    }
     if (after === undefined || after > left) throw new Opaque(offset, segment, name);
     const size = left - after;
     return leafOf("bytes", segment, name, null, this.#in.skip(size), size);
@@ -377,27 +424,23 @@ interface Fork {
   readonly isDraining: boolean;
 }
 
+type ConditionRecord = NonNullable<FieldRecord["when"]>[number];
+
+/** The fields of an entry that come after one. */
+interface Rest {
+  readonly fields: readonly FieldRecord[];
+  readonly from: number;
+}
+
 interface Frame {
   readonly head: EntryHead;
   readonly record: DescriptionRecord;
   readonly outer: { readonly end: number; readonly type: number };
 }
 
-function isMet(
-  { field, operator, value }: { readonly field: string; readonly operator: string; readonly value: string },
-  known: Known,
-): boolean {
-  const subject = known.get(field);
-  return subject !== undefined && holdsText(operator, value, subject.kind.names, subject.value);
-}
-
 function countOf({ count }: KindRecord, known: Known): number {
   if (typeof count === "number") return count;
   return Math.max(0, Number(known.get(count ?? "")?.value ?? 0));
-}
-
-function kindName(kind: KindRecord, versionId: number): string {
-  return kind.kind === "record" || kind.kind === "oneOf" ? kind.kind : kindText(kind, versionId);
 }
 
 function open(form: OpenEvent["form"], segment: string, kind: string, offset: number): OpenEvent {

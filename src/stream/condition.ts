@@ -35,7 +35,7 @@ export function holdsText(
 }
 
 function parsedValue(text: string): unknown {
-  if (/^-?\d+n$/.test(text)) return BigInt(text.slice(0, -1));
+  if (/^-?\d{1,20}n$/.test(text)) return BigInt(text.slice(0, -1));
   if (/^(-?Infinity|NaN|-0)$/.test(text)) return Number(text);
   try {
     return JSON.parse(text);
