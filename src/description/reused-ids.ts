@@ -1,4 +1,4 @@
-import { type DescriptionRecord, hasReferences, recordClosure } from "./lock-record.ts";
+import { addClosure, type DescriptionRecord, namesWithReferences } from "./lock-record.ts";
 
 type Records = ReadonlyMap<string, DescriptionRecord>;
 
@@ -35,29 +35,35 @@ export function reusedId(
  * it has not registered, and subsections that it does not know of sections that it has, unless they hold references, with
  * all that is inside them; and subsections that have the id of one that it knows in their place.
  */
-export function* carriedRecords(writers: Records, readers: Records): Generator<DescriptionRecord> {
+export function carriedRecords(writers: Records, readers: Records): Iterable<DescriptionRecord> {
+  const whole = new Map<string, DescriptionRecord>();
+  const alone = new Set<DescriptionRecord>();
+  const withReferences = namesWithReferences(writers.values());
   for (const writer of writers.values()) {
     const reader = readers.get(writer.name);
     const isSection = writer.section === true;
-    if (isSection && reader?.section !== true) yield* recordClosure(writer.name, writers);
-    else if (reader !== undefined) yield* unknownSubsections(writer, reader, writers, readers, isSection);
+    if (isSection && reader?.section !== true) addClosure(writer.name, writers, whole);
+    if (reader === undefined || (isSection && reader.section !== true)) continue;
+    for (const [own, isKnownId] of unknownSubsections(writer, reader, writers, readers)) {
+      if (isKnownId) alone.add(own);
+      else if (isSection && !withReferences.has(own.name)) addClosure(own.name, writers, whole);
+    }
   }
+  return new Set([...whole.values(), ...alone]);
 }
 
+/** Those of a reader's description that it does not have by that name, and whether it has one of that id. */
 function* unknownSubsections(
   writer: DescriptionRecord,
   reader: DescriptionRecord,
   writers: Records,
   readers: Records,
-  isSection: boolean,
-): Generator<DescriptionRecord> {
+): Generator<readonly [own: DescriptionRecord, isKnownId: boolean]> {
+  const names = new Set(reader.subsections);
   const ids = new Set(reader.subsections.map((name) => readers.get(name)?.id));
   for (const name of writer.subsections) {
-    if (reader.subsections.includes(name)) continue;
-    const closure = recordClosure(name, writers);
-    const [own] = closure;
-    if (own !== undefined && ids.has(own.id)) yield own;
-    else if (isSection && !hasReferences(closure)) yield* closure;
+    const own = names.has(name) ? undefined : writers.get(name);
+    if (own !== undefined) yield [own, ids.has(own.id)];
   }
 }
 

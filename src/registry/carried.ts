@@ -81,7 +81,9 @@ export class Carried {
     for (const { name, subsections } of this.#sections.values())
       for (const own of [name, ...subsections.map((entry) => entry.name)]) names.add(own);
     for (const { entries } of this.#subsections.values()) for (const { name } of entries) names.add(name);
-    return new Set([...names].flatMap((name) => recordClosure(name, this.records)));
+    const found = new Map<string, DescriptionRecord>();
+    for (const name of names) addClosure(name, this.records, found);
+    return found.values();
   }
 
   /** Throws `DESCRIPTION_MISMATCH` if what is carried has the id or the name of another description here. */
