@@ -51,7 +51,7 @@ export function expectation(kind: Kind): string {
         ? `an array of ${kind.count} elements`
         : `an array of as many elements as ${kind.count} says`;
     case "address":
-      return `an address (bigint) from ${kind.base.name} upwards`;
+      return `an address (bigint) from 0n to ${integerRange.u64[1]}n`;
     case "folio":
       return "a folio { address }";
     case "custom":

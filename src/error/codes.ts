@@ -49,6 +49,8 @@ export interface ErrorDetails {
     readonly highest: number;
     readonly field: string | null;
   };
+  /** `versionIds` names a description that is not registered: a slip of the pen. */
+  DESCRIPTION_UNKNOWN: { readonly name: string; readonly known: readonly string[] };
   /** The kernel could not read what would be saved. Leave it out, or save with the trailer. */
   KERNEL_CANNOT_READ: {
     readonly description: string;
@@ -102,6 +104,13 @@ export interface ErrorDetails {
 
   /** The description has such an instance already. Choose another instance id, or unregister first. */
   INSTANCE_EXISTS: { readonly description: string; readonly instanceId: string };
+  /** What was registered is no object, or its instance id is neither an int32 nor a string key, or it is no map of such. */
+  INSTANCE_INVALID: { readonly description: string; readonly problem: string };
+  /**
+   * Instances cannot be told apart in a stream without a trailer, where a string key stands as its CRC-32. Give one of them
+   * another key, or use the trailer.
+   */
+  KEYS_COLLIDE: { readonly description: string; readonly instanceIds: readonly string[] };
   /** Nothing is registered under that description and instance id. */
   NOT_REGISTERED: { readonly description: string; readonly instanceId: string };
   /** The stream has no such instance. */

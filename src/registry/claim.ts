@@ -4,7 +4,7 @@ import type { Carried, CarriedEntry, CarriedSection } from "./carried.ts";
 import { applySections, type FolioAt, type ReadSection, SectionReader, type Target } from "./load.ts";
 import { type OwnLock, ownLock } from "./own-lock.ts";
 import { ReportBuilder } from "./report.ts";
-import { assertLayout } from "./source.ts";
+import { assertLayout, mayHoldReferences } from "./source.ts";
 
 /** The load that is filling objects while its hooks register others. */
 export interface Filling {
@@ -65,6 +65,7 @@ function readClaim(carried: Carried, section: CarriedSection, target: Target, ow
         carried.records.get(description.name),
         own.byName.get(description.name)!,
       ),
+    holdsReferences: ({ name }: Target["description"]) => mayHoldReferences(name, carried.records),
   };
   const unknown: CarriedEntry[] = [];
   const [first, ...rest] = headers as [EntryHeader, ...EntryHeader[]];

@@ -1,7 +1,8 @@
-import { type Description, picture, reachable } from "../description/index.ts";
+import { type Description, reachable } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import { type Crc32, instanceKeyLimit } from "../stream/index.ts";
+import type { Crc32 } from "../stream/index.ts";
 import { type Collection, type Instance, type InstanceId, instanceText } from "./instance.ts";
+import { assertInstance, assertInstanceId } from "./invalid-instance.ts";
 import { addRank } from "./order.ts";
 import { freeId } from "./wire-ids.ts";
 
@@ -134,12 +135,19 @@ export class Instances {
     return isCollection || this.find(description, instanceId) !== undefined;
   }
 
-  /** The instance that a section of a stream belongs to. A key decides; without one, the id in the stream. */
-  match(id: number, wireId: number, key: string | undefined, isForeign: boolean): Instance | undefined {
+  /** The instance that a section of ours belongs to. A key decides; without one, the number in the stream. */
+  match(id: number, wireId: number, key: string | undefined): Instance | undefined {
     const group = this.#groups.get(id);
     if (key !== undefined) return group?.byKey.get(key);
     const instance = group?.byWireId.get(wireId);
-    return isForeign || typeof instance?.instanceId === "number" ? instance : undefined;
+    return typeof instance?.instanceId === "number" ? instance : undefined;
+  }
+
+  /** The instances that were registered one by one under a description, or under its map. */
+  *ofDescription(id: number): IterableIterator<Pick<Instance, "instanceId">> {
+    const group = this.#groups.get(id);
+    if (group?.collection === undefined) yield* group?.byWireId.values() ?? [];
+    else for (const instanceId of group.collection.objects.keys()) yield { instanceId };
   }
 
   /** Whether the description is the first of its kind, so that the lock record changes. */
@@ -150,10 +158,7 @@ export class Instances {
     isOptional: boolean,
     isCarried: (wireId: number) => boolean,
   ): boolean {
-    if (typeof object !== "object" || object === null) {
-      throw new TypeError(`register(${description.name}): expected an object, got ${picture(object)}`);
-    }
-    assertInstanceId(description, instanceId);
+    assertInstance(description, object, instanceId);
     this.#change();
     const known = this.#groups.get(description.id);
     const group = this.#groupFor(description, undefined);
@@ -210,7 +215,7 @@ export class Instances {
   ): IterableIterator<Instance> {
     const taken = new Set<number>();
     for (const instanceId of objects.keys()) {
-      assertInstanceId(description, instanceId);
+      assertInstanceId("save", description, instanceId);
       if (typeof instanceId === "number") taken.add(instanceId);
     }
     for (const [instanceId, object] of objects) {
@@ -266,16 +271,6 @@ export class Instances {
       this.#byName.set(own.name, own);
     }
   }
-}
-
-export function assertInstanceId(description: Description, instanceId: InstanceId): void {
-  const isText = typeof instanceId === "string" && instanceId !== "" && instanceId.length <= instanceKeyLimit;
-  const isKey = isText && !/\p{Surrogate}/u.test(instanceId);
-  const isNumber = typeof instanceId === "number" && (instanceId | 0) === instanceId;
-  if (isKey || isNumber) return;
-  throw new TypeError(
-    `register(${description.name}): an instance id is an int32 or a string of 1 to ${instanceKeyLimit} characters, got ${picture(instanceId)}`,
-  );
 }
 
 function exists(description: Description, instanceId: InstanceId): KstateError {

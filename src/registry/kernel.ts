@@ -6,6 +6,7 @@ import {
   nestedKinds,
 } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
+import { type InstanceId, instanceText } from "./instance.ts";
 
 const kernelKinds = new Set<Kind["kind"]>([
   ...([
@@ -58,6 +59,24 @@ export function assertKernelCanRead(
     assertKind(description, field, field.kind, versionOf);
   }
   for (const subsection of description.subsections) assertKernelCanRead(subsection, versionOf);
+}
+
+/** The entries of a stream for a kernel, which finds each by id and instance alone, sections and subsections alike. */
+export class KernelPlaces {
+  readonly #owners = new Map<string, string>();
+
+  /** Throws `KERNEL_CANNOT_READ` if there is one of that id and instance already. */
+  add(own: Description, section: Description, instanceId: InstanceId, wireId: number): void {
+    const place = `${own.id} ${wireId}`;
+    const owner =
+      own === section ? "a section of its own" : `a subsection of ${instanceText(section.name, instanceId)}`;
+    const other = this.#owners.get(place);
+    if (other !== undefined) {
+      const what = `${own.name}#${wireId} is ${other} and ${owner}`;
+      fail(own, null, `${what}, which the kernel cannot tell apart; give one of them another instance id`);
+    }
+    this.#owners.set(place, owner);
+  }
 }
 
 function assertKind(

@@ -1,8 +1,9 @@
 import type { Description, DescriptionRecord } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
-import type { EntryHeader, SectionHeaders } from "../stream/index.ts";
+import type { Crc32, EntryHeader, SectionHeaders } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
-import { type Instance, instanceText } from "./instance.ts";
+import { ForeignIds } from "./foreign-ids.ts";
+import { type Collection, type Instance, instanceText } from "./instance.ts";
 import type { Instances } from "./instances.ts";
 import {
   type ApplyOptions,
@@ -16,8 +17,8 @@ import { ReportBuilder } from "./report.ts";
 import type { Source } from "./source.ts";
 
 /** The first pass alone: throws what a load would throw before it changes anything; gives what it has read. */
-export function readWhole(source: Source, instances: Instances): WholeRead {
-  const pass = new FirstPass(source, instances);
+export function readWhole(source: Source, instances: Instances, crc32: Crc32): WholeRead {
+  const pass = new FirstPass(source, instances, crc32);
   for (const headers of source.body.sections) pass.section(headers);
   pass.accountForOthers();
   return pass;
@@ -39,8 +40,8 @@ export function fillWhole(
 }
 
 /** Loads into plain objects that are thrown away, without a hook of the program's. */
-export function tryWhole(source: Source, instances: Instances): void {
-  const sections = readWhole(source, instances).sections.map(
+export function tryWhole(source: Source, instances: Instances, crc32: Crc32): void {
+  const sections = readWhole(source, instances, crc32).sections.map(
     ({ target: { description, instanceId }, decoded }) => ({
       target: { description, instanceId, object: {} },
       decoded,
@@ -60,11 +61,13 @@ class FirstPass {
   readonly #reader: SectionReader;
   readonly #found = new Set<Instance>();
   readonly #unclaimed: string[] = [];
+  readonly #foreignIds: ForeignIds;
 
-  constructor(source: Source, instances: Instances) {
+  constructor(source: Source, instances: Instances, crc32: Crc32) {
     this.#source = source;
     this.#instances = instances;
     this.#reader = new SectionReader(source, this.report);
+    this.#foreignIds = new ForeignIds(instances, crc32);
   }
 
   section(headers: SectionHeaders): void {
@@ -118,12 +121,31 @@ class FirstPass {
   #targetOf(section: EntryHeader): Target | undefined {
     const key = this.#source.noteOf(section)?.key;
     const collection = this.#instances.collectionOf(section.id);
+    if (this.#source.isForeign) return this.#foreignTarget(section, collection);
     if (collection !== undefined) {
       const instanceId = key ?? section.instanceId;
       const { description, objects } = collection;
       return { description, instanceId, object: objects.get(instanceId), collection };
     }
-    const instance = this.#instances.match(section.id, section.instanceId, key, this.#source.isForeign);
+    const instance = this.#instances.match(section.id, section.instanceId, key);
+    if (instance !== undefined) this.#found.add(instance);
+    return instance;
+  }
+
+  /** A number that is no key of a map of keys is nobody's: what key it stands for cannot be known. */
+  #foreignTarget(
+    { id, instanceId: wireId }: EntryHeader,
+    collection: Collection | undefined,
+  ): Target | undefined {
+    const description = this.#instances.descriptionOf(id);
+    if (description === undefined) return undefined;
+    const instanceId = this.#foreignIds.find(description, wireId);
+    if (collection !== undefined) {
+      if (instanceId === undefined && this.#foreignIds.hasKeysOnly(description)) return undefined;
+      const own = instanceId ?? wireId;
+      return { description, instanceId: own, object: collection.objects.get(own), collection };
+    }
+    const instance = instanceId === undefined ? undefined : this.#instances.find(description, instanceId);
     if (instance !== undefined) this.#found.add(instance);
     return instance;
   }

@@ -47,6 +47,7 @@ export class SectionReader {
       isForeign: source.isForeign,
       onVersion: (description, versionId) => source.assertLayout(description, versionId),
       onUnknownSubsection: (parent, id) => report.ignored(parent.name, id),
+      holdsReferences: (description) => source.holdsReferences(description),
       isZeroCopy: source.isZeroCopy,
       choice: source.codec,
       use: source.codecUse,

@@ -21,6 +21,7 @@ import { claimCarried, type Filling } from "./claim.ts";
 import type { Collection, InstanceId } from "./instance.ts";
 import { instanceText } from "./instance.ts";
 import { Instances } from "./instances.ts";
+import { assertDescription, assertMap } from "./invalid-instance.ts";
 import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
 import { fillWhole, readWhole, tryWhole } from "./load-whole.ts";
 import { type OwnLock, ownLock, withCarried } from "./own-lock.ts";
@@ -81,6 +82,8 @@ export class Registry {
   readonly #phases = new Phases();
   /** The load whose hooks may be running. */
   #filling: Filling | undefined;
+  /** Names that `versionIds` may have although nothing of them is registered any more. */
+  readonly #everKnown = new Set<string>();
 
   constructor({ folioAt = (address) => ({ address }), codec = "auto" }: RegistryOptions = {}) {
     this.#folioAt = folioAt;
@@ -103,6 +106,7 @@ export class Registry {
     instanceId: InstanceId = 0,
     { optional = false }: RegisterOptions = {},
   ): void {
+    assertDescription("register", description);
     announce(description);
     this.#phases.assertAllowed("register", instanceText(description.name, instanceId));
     this.#assertNoneReused(description);
@@ -121,8 +125,10 @@ export class Registry {
     objects: Map<Id, StateOf<D> & object>,
     create?: (instanceId: Id) => StateOf<D> & object,
   ): void {
+    assertDescription("registerAll", description);
     announce(description);
     this.#phases.assertAllowed("registerAll", description.name);
+    assertMap(description, objects);
     this.#assertNoneReused(description);
     const make = create ?? (() => description.hooks.create?.() ?? {});
     const collection = { description, objects, create: make } as unknown as Collection;
@@ -179,7 +185,9 @@ export class Registry {
   }
 
   #forget(description: Description, instanceId: InstanceId): void {
-    if (this.#instances.remove(description, instanceId)) this.#forgetLock();
+    if (!this.#instances.remove(description, instanceId)) return;
+    for (const { name } of reachable([description])) this.#everKnown.add(name);
+    this.#forgetLock();
   }
 
   /**
@@ -247,6 +255,7 @@ export class Registry {
       collections: this.#instances.collections(),
       carried: this.#carried,
       lock: this.#lockForSave(),
+      everKnown: this.#everKnown,
       blocks: this.#blocks.values(),
       codec: this.#codec,
       codecUse: this.codecUse,
@@ -289,8 +298,8 @@ export class Registry {
    */
   load(stream: Uint8Array, options: LoadOptions = {}): LoadReport {
     this.#phases.assertAllowed("load");
-    const source = this.#sourceOf(stream, this.#ownLock(), options);
-    const read = this.#phases.during("reading", () => readWhole(source, this.#instances));
+    const source = this.#wholeOf(stream, options);
+    const read = this.#phases.during("reading", () => readWhole(source, this.#instances, crc32));
     const snapshot = options.undo === false ? undefined : new Snapshot();
     const carriedBefore = this.#carried;
     // Before the objects are filled, so that what their hooks register claims what this stream has for it.
@@ -317,14 +326,14 @@ export class Registry {
    * objects are changed nor hooks called; `equal` fields are compared only by a load.
    */
   verify(stream: Uint8Array, options: SourceOptions = {}): void {
-    const source = this.#sourceOf(stream, this.#ownLock(), options);
-    this.#phases.during("reading", () => readWhole(source, this.#instances));
+    const source = this.#wholeOf(stream, options);
+    this.#phases.during("reading", () => readWhole(source, this.#instances, crc32));
   }
 
   /** Loads a stream into objects of its own and forgets them: changes nothing, and calls no hook. */
   tryLoad(stream: Uint8Array): void {
-    const source = this.#sourceOf(stream, this.#ownLock(), {});
-    this.#phases.during("reading", () => tryWhole(source, this.#instances));
+    const source = this.#wholeOf(stream, {});
+    this.#phases.during("reading", () => tryWhole(source, this.#instances, crc32));
   }
 
   /** Whether saving calls hooks of the program's around an object. */
@@ -340,7 +349,8 @@ export class Registry {
     stream: Uint8Array,
     options: LoadOptions = {},
   ): LoadReport {
-    const source = this.#sourceOf(stream, ownLock([description]), options);
+    const isRead = (id: number) => id === description.id;
+    const source = this.#sourceOf(stream, ownLock([description]), options, isRead);
     const headers = source.body.sections.find(({ section }) =>
       isOf(source, section, description, instanceId),
     );
@@ -368,8 +378,19 @@ export class Registry {
     return this.#ownLock().record;
   }
 
-  #sourceOf(stream: Uint8Array, own: OwnLock, options: LoadOptions): Source {
-    const source = new Source(stream, own, crc32, options);
+  /** Of a foreign stream what nobody registered is ignored; of ours it is carried. */
+  #wholeOf(stream: Uint8Array, options: LoadOptions): Source {
+    const isKnown = (id: number) => this.#instances.descriptionOf(id) !== undefined;
+    return this.#sourceOf(stream, this.#ownLock(), options, options.foreign === true ? isKnown : undefined);
+  }
+
+  #sourceOf(
+    stream: Uint8Array,
+    own: OwnLock,
+    options: LoadOptions,
+    isRead?: (id: number) => boolean,
+  ): Source {
+    const source = new Source(stream, own, crc32, options, isRead);
     source.isZeroCopy = options.zeroCopy ?? false;
     source.codec = this.#codec;
     source.codecUse = this.codecUse;

@@ -15,8 +15,9 @@ import {
   writeTrailer,
 } from "../stream/index.ts";
 import { type Carried, type CarriedEntry, noteOfCarried } from "./carried.ts";
+import { assertKeysApart } from "./foreign-ids.ts";
 import { type Collection, type Instance, instanceText } from "./instance.ts";
-import { assertKernelCanRead } from "./kernel.ts";
+import { assertKernelCanRead, KernelPlaces } from "./kernel.ts";
 import type { OwnLock } from "./own-lock.ts";
 import { freeId } from "./wire-ids.ts";
 
@@ -44,6 +45,8 @@ export interface SaveInput {
   readonly carried: Carried;
   /** With the records of what is carried. */
   readonly lock: OwnLock;
+  /** Names of descriptions that were registered before. */
+  readonly everKnown: ReadonlySet<string>;
   /** Reasons that were given to the registry itself. */
   readonly blocks: Iterable<string>;
   readonly codec: CodecChoice;
@@ -62,16 +65,21 @@ interface WrittenEntry {
 export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, options: SaveOptions): void {
   const { trailer = true, versionIds = {}, dataChecksum = true } = options;
   const { lock, carried } = input;
+  assertNamesKnown(versionIds, input);
   const versionOf = versionChoice(versionIds, lock);
   const counts = input.collections.map(({ objects }) => objects.size);
   const instances = input.instances.filter(
     ({ description, object }) => description.hooks.needed?.(object) !== false,
   );
   assertNotBlocked(instances, input.blocks);
-  if (!trailer) for (const description of distinct(instances)) assertKernelCanRead(description, versionOf);
+  if (!trailer) {
+    for (const description of distinct(instances)) assertKernelCanRead(description, versionOf);
+    assertKeysApart(instances, crc32);
+  }
   out.offset = 0;
   out.u32(streamMagic);
   const entries: WrittenEntry[] = [];
+  const places = trailer ? undefined : new KernelPlaces();
   const encoder = new Encoder(out, versionOf, {
     choice: input.codec,
     use: input.codecUse,
@@ -81,7 +89,9 @@ export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, opti
   for (const { description, object, instanceId, wireId } of instances) {
     const key = typeof instanceId === "string" ? instanceId : undefined;
     encoder.trace.start(instanceText(description.name, instanceId));
-    encoder.writeSection(description, wireId, object, ({ name }, offset, size) => {
+    encoder.writeSection(description, wireId, object, (own, offset, size) => {
+      const { name } = own;
+      places?.add(own, description, instanceId, wireId);
       entries.push({ offset, size, note: { name, key, carried: 0 } });
     });
     if (!trailer) continue;
@@ -187,6 +197,21 @@ export function blockReasons(instances: Iterable<Instance>, blocks: Iterable<str
       reasons.push({ description: instanceText(description.name, instanceId), reason });
   }
   return reasons;
+}
+
+/** A misspelt name would let something be written in another version than was meant. */
+function assertNamesKnown(versionIds: VersionIds, { lock, everKnown }: SaveInput): void {
+  for (const name of Object.keys(versionIds)) {
+    if (lock.byName.has(name) || everKnown.has(name)) continue;
+    const known = [...lock.byName.keys()];
+    const shown =
+      known.length > 10 ? `${known.slice(0, 10).join(", ")} and ${known.length - 10} more` : known.join(", ");
+    throw new KstateError(
+      "DESCRIPTION_UNKNOWN",
+      `cannot save: versionIds names ${name}, and nothing of that name is registered; there is ${shown || "nothing"}`,
+      { name, known },
+    );
+  }
 }
 
 /** Which version of a description to write; asked for each object, so answered from a map. */

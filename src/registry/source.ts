@@ -2,10 +2,12 @@ import {
   assertSameLayout,
   type Description,
   type DescriptionRecord,
+  hasReferences,
   type LockRecord,
   lockTextHash,
   namesWithReferences,
   parseLockRecord,
+  recordClosure,
 } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
 import {
@@ -40,6 +42,8 @@ export interface SectionSource {
   readonly codecUse?: CodecUse;
   noteOf(entry: Pick<EntryHeader, "index">): EntryNote | undefined;
   assertLayout(description: Description, versionId: number): void;
+  /** Whether the writer had references in a description, as far as it is known. */
+  holdsReferences(description: Description): boolean;
 }
 
 /** A stream whose structure and checksums were verified, with what its writer says about it. */
@@ -58,11 +62,18 @@ export class Source implements SectionSource {
   #withReferences: ReadonlySet<string> | undefined;
   readonly #writersById: ReadonlyMap<number, DescriptionRecord> | undefined;
 
-  constructor(bytes: Uint8Array, own: OwnLock, crc32: Crc32, options: SourceOptions) {
+  /** `isRead` tells the ids whose sections are looked for: others may stand there as they like. All unless given. */
+  constructor(
+    bytes: Uint8Array,
+    own: OwnLock,
+    crc32: Crc32,
+    options: SourceOptions,
+    isRead?: (id: number) => boolean,
+  ) {
     this.bytes = plainBytes(bytes);
     this.#own = own;
     this.isForeign = options.foreign === true;
-    this.body = readBody(this.bytes);
+    this.body = readBody(this.bytes, isRead);
     if (this.isForeign) return;
     const trailer = readTrailer(this.bytes, this.body, crc32);
     if (options.requireDataChecksum === true && !trailer.hasDataChecksum) throw checksumRequired();
@@ -96,12 +107,21 @@ export class Source implements SectionSource {
     return this.#withReferences;
   }
 
+  holdsReferences({ name }: Description): boolean {
+    return !this.isForeign && (this.withReferences().has(name) || !this.writers().has(name));
+  }
+
   /** Throws unless writer and reader mean the same bytes by that version. */
   assertLayout(description: Description, versionId: number): void {
     if (this.#writers === undefined) return;
     const writer = this.#writersById?.get(description.id) ?? this.#writers.get(description.name);
     assertLayout(description, versionId, writer, this.#own.byName.get(description.name)!);
   }
+}
+
+export function mayHoldReferences(name: string, writers: ReadonlyMap<string, DescriptionRecord>): boolean {
+  const closure = recordClosure(name, writers);
+  return closure.length === 0 || hasReferences(closure);
 }
 
 /** Throws unless writer and reader mean the same bytes by that version. */

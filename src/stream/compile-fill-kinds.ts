@@ -40,7 +40,7 @@ export function scalarText(text: UnitText, kind: Kind, p: string): string | unde
     case "date":
       return `new Date(${safe(p)})`;
     case "address":
-      return `v.getBigUint64(${p},true)+baseOf(${text.constant(kind.base)})`;
+      return `BigInt.asUintN(64,v.getBigUint64(${p},true)+baseOf(${text.constant(kind.base)}))`;
     case "folio":
       return `A.folioAt(v.getBigUint64(${p},true))`;
     default:

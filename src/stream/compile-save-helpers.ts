@@ -38,8 +38,9 @@ export const saveHelpers = {
   loopLimit: characterLimit(),
   encode: (text: string) => encoder.encode(text),
   address(view: DataView, offset: number, value: unknown, base: AddressBase): void {
+    if (typeof value !== "bigint" || value < 0n || value > integerRange.u64[1]) throw new Misfit();
     const at = typeof base.at === "function" ? base.at() : base.at;
-    writeU64(view, offset, typeof value === "bigint" ? value - at : -1n);
+    view.setBigUint64(offset, BigInt.asUintN(64, value - at), true);
   },
   folio(view: DataView, offset: number, value: unknown): void {
     const isObject = typeof value === "object" && value !== null;

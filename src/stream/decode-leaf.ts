@@ -4,6 +4,7 @@ import { type CustomReader, expectation, fits, type Kind, type TypedName } from 
 import type { KstateError } from "../error/index.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { hasStrayBits, type LeafKind } from "./encode-leaf.ts";
+import { isUtf8 } from "./text.ts";
 import { typedArrays, typedFrom } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
@@ -40,7 +41,7 @@ export class LeafReader {
       case "f64":
         return input.f64();
       case "bool":
-        return this.flag("0 or 1") === 1;
+        return this.flag("0 or 1 (u8 takes any byte)") === 1;
       case "string":
         return input.utf8(this.count(kind.max, 1));
       case "u64":
@@ -68,7 +69,7 @@ export class LeafReader {
         return this.#date(kind);
       case "address": {
         const { at } = kind.base;
-        return input.u64() + (typeof at === "function" ? at() : at);
+        return BigInt.asUintN(64, input.u64() + (typeof at === "function" ? at() : at));
       }
       case "folio":
         return { address: input.u64() };
@@ -125,6 +126,9 @@ export class LeafReader {
       }
     }
     input.offset = start;
+    if (!isUtf8(bytes, start, start + length)) {
+      throw input.corrupt(start, `valid UTF-8 (bytes(${size}) takes any bytes)`, "bytes that are none");
+    }
     const text = input.utf8(length);
     input.offset = start + size;
     return text;

@@ -36,6 +36,11 @@ export interface DecoderOptions {
   readonly isZeroCopy?: boolean | undefined;
   /** Called for each subsection inside a nested entry that is not known; its bytes are passed over. */
   readonly onUnknownSubsection: (parent: Description, id: number) => void;
+  /**
+   * Whether the writer had references in a description, whose numbers must be counted even where nobody wants them.
+   * Always unless given.
+   */
+  readonly holdsReferences?: ((description: Description) => boolean) | undefined;
   /** `auto` unless given. */
   readonly choice?: CodecChoice | undefined;
   /** Where it is counted who read what. */
@@ -52,6 +57,9 @@ export class Decoder {
   readonly #compiled: CompiledReader;
   readonly #checks: LoadChecks;
   readonly #onUnknownSubsection: DecoderOptions["onUnknownSubsection"];
+  readonly #holdsReferences: (description: Description) => boolean;
+  /** Whether a removed field that nobody wants is being read. */
+  #isUnwanted = false;
 
   constructor(bytes: Uint8Array, options: DecoderOptions) {
     const { isForeign, isZeroCopy = false, onVersion, onUnknownSubsection } = options;
@@ -62,6 +70,7 @@ export class Decoder {
     this.#compiled = new CompiledReader(this.#in, this.#entries, this.#leaf, options);
     this.#checks = new LoadChecks(this.#in);
     this.#onUnknownSubsection = onUnknownSubsection;
+    this.#holdsReferences = options.holdsReferences ?? (() => true);
   }
 
   /** The entry of a section of the stream, whose header begins at `offset`. */
@@ -85,6 +94,7 @@ export class Decoder {
 
   #whole(description: Description, offset: number, type: number): Decoded {
     this.#entries.start(offset, type);
+    this.#isUnwanted = false;
     try {
       const frame = this.#entries.enter(description, false);
       const decoded = new Decoded(description, frame.versionId);
@@ -106,12 +116,18 @@ export class Decoder {
 
   /** A whole nested entry: a struct, or the body of a reference. */
   #struct(decoded: Decoded): Decoded {
+    if (this.#isPassedOver(decoded.description)) return decoded;
     const frame = this.#entries.enter(decoded.description, true);
     decoded.versionId = frame.versionId;
     this.#object(decoded);
     while (this.#in.left > 0) this.#subsection(decoded);
     this.#entries.leave(frame);
     return decoded;
+  }
+
+  /** In a removed field that nobody wants, what is in a version that nobody reads here is no reason to refuse all. */
+  #isPassedOver(description: Description): boolean {
+    return this.#isUnwanted && !this.#holdsReferences(description) && this.#entries.passOver(description);
   }
 
   /** A subsection inside a nested entry. */
@@ -174,7 +190,12 @@ export class Decoder {
       kind.codec.skip(this.#leaf.customReader());
       return undefined;
     }
-    return this.#value(kind, fields, values, versionId);
+    if (!isUnwanted) return this.#value(kind, fields, values, versionId);
+    const outer = this.#isUnwanted;
+    this.#isUnwanted = true;
+    const value = this.#value(kind, fields, values, versionId);
+    this.#isUnwanted = outer;
+    return value;
   }
 
   #isThere(
@@ -299,6 +320,7 @@ export class Decoder {
   #group(description: Description, max: number, key: Kind | undefined, keyVersion: number): GroupMap {
     const { trace } = this;
     const start = this.#in.offset;
+    if (this.#isPassedOver(description)) return { keys: [], values: [] };
     const frame = this.#entries.enter(description, true);
     const count = this.#leaf.count(
       max,

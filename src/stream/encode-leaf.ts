@@ -198,9 +198,10 @@ export class LeafWriter {
 
   #address(kind: Of<"address">, value: unknown): void {
     const { at } = kind.base;
-    const offset = typeof value === "bigint" ? value - (typeof at === "function" ? at() : at) : -1n;
-    if (offset < 0n || offset > integerRange.u64[1]) throw this.misfit(expectation(kind), value);
-    this.#out.u64(offset);
+    if (typeof value !== "bigint" || value < 0n || value > integerRange.u64[1])
+      throw this.misfit(expectation(kind), value);
+    // As the kernel has it: NULL and what is below the base wrap, and are themselves again on load.
+    this.#out.u64(BigInt.asUintN(64, value - (typeof at === "function" ? at() : at)));
   }
 
   #folio(kind: Of<"folio">, value: unknown): void {

@@ -32,8 +32,11 @@ export interface StreamBody {
   readonly end: number;
 }
 
-/** Walks over the headers from the magic number to the end mark, not looking into data. */
-export function readBody(bytes: Uint8Array): StreamBody {
+/**
+ * Walks over the headers from the magic number to the end mark, not looking into data. Sections of the ids that `isRead`
+ * names, all unless given, and their subsections must be there once.
+ */
+export function readBody(bytes: Uint8Array, isRead: (id: number) => boolean = () => true): StreamBody {
   const trace = new Trace("load");
   trace.start("stream");
   const input = new ByteReader(bytes, trace);
@@ -47,9 +50,9 @@ export function readBody(bytes: Uint8Array): StreamBody {
     if (header.type === sectionType) {
       sections.push({ section: header, subsections: [] });
       met.clear();
-    } else addSubsection(sections.at(-1), header, met, input);
+    } else addSubsection(sections.at(-1), header, met, input, isRead);
   }
-  assertOnce(sections, input);
+  assertOnce(sections, input, isRead);
   return { sections, entries, end: input.offset };
 }
 
@@ -83,6 +86,7 @@ function addSubsection(
   header: EntryHeader,
   met: Set<number>,
   input: ByteReader,
+  isRead: (id: number) => boolean,
 ): void {
   if (parent === undefined) throw input.corrupt(header.offset, "a section", "a subsection without one");
   const { instanceId } = parent.section;
@@ -93,16 +97,21 @@ function addSubsection(
       String(header.instanceId),
     );
   }
-  if (met.has(header.id)) {
+  if (met.has(header.id) && isRead(parent.section.id)) {
     throw input.corrupt(header.offset, "each subsection once", `id ${header.id} again`);
   }
   met.add(header.id);
   parent.subsections.push(header);
 }
 
-function assertOnce(sections: readonly { section: EntryHeader }[], input: ByteReader): void {
+function assertOnce(
+  sections: readonly { readonly section: EntryHeader }[],
+  input: ByteReader,
+  isRead: (id: number) => boolean,
+): void {
   const seen = new Map<number, Set<number>>();
   for (const { section } of sections) {
+    if (!isRead(section.id)) continue;
     const instances = seen.get(section.id) ?? new Set();
     seen.set(section.id, instances);
     if (instances.has(section.instanceId)) {

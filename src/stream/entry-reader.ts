@@ -1,4 +1,4 @@
-import type { Description } from "../description/index.ts";
+import { type Description, isLoadable } from "../description/index.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { depthLimit, entryHeaderSize, sectionType, subsectionType } from "./format.ts";
 
@@ -67,6 +67,20 @@ export class EntryReader {
     return { versionId, end, outer };
   }
 
+  /**
+   * Passes over a nested entry in a version that cannot be read here, by its size; gives whether it did. All else in its
+   * header is checked.
+   */
+  passOver(description: Description): boolean {
+    const input = this.#in;
+    const start = input.offset;
+    const { versionId, size } = this.#fields(description, true);
+    const isReadable = isLoadable(description, versionId);
+    if (isReadable) input.offset = start;
+    else input.take(size);
+    return !isReadable;
+  }
+
   /** Throws unless this version can be read; asked once for each. */
   meet(description: Description, versionId: number, offset = -1): void {
     if (this.seen.get(description) !== versionId) this.#assertVersion(description, versionId, offset);
@@ -116,6 +130,17 @@ export class EntryReader {
   #header(description: Description, isNested: boolean): { readonly versionId: number; readonly end: number } {
     const input = this.#in;
     const start = input.offset;
+    const { versionId, size } = this.#fields(description, isNested);
+    this.meet(description, versionId, start + 8);
+    return { versionId, end: input.offset + size };
+  }
+
+  #fields(
+    description: Description,
+    isNested: boolean,
+  ): { readonly versionId: number; readonly size: number } {
+    const input = this.#in;
+    const start = input.offset;
     if (input.left < entryHeaderSize) throw input.truncated(entryHeaderSize);
     const [type, id, versionId, instanceId, size] = [
       input.i32(),
@@ -131,8 +156,7 @@ export class EntryReader {
     if (isNested && instanceId !== 0) throw input.corrupt(start + 12, "instance 0", String(instanceId));
     if (size < 0) throw input.corrupt(start + 16, "a size", String(size));
     if (size > input.left) throw input.truncated(size);
-    this.meet(description, versionId, start + 8);
-    return { versionId, end: input.offset + size };
+    return { versionId, size };
   }
 
   #assertVersion(description: Description, versionId: number, offset: number): void {

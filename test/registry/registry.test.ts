@@ -135,9 +135,38 @@ describe("instances", () => {
     registry.unregister(room, "lobby");
     assert.equal(registry.size, 0);
     for (const wrong of [1.5, 2 ** 31, "", Number.NaN]) {
-      assert.throws(() => registry.register(room, { title: "", seats: 0 }, wrong), TypeError);
+      for (const attempt of [
+        () => registry.register(room, { title: "", seats: 0 }, wrong),
+        () => registry.registerAll(room, new Map([[wrong, { title: "", seats: 0 }]])),
+      ]) {
+        assert.throws(attempt, (error) => isKstateError(error, "INSTANCE_INVALID"));
+      }
     }
-    assert.throws(() => registry.register(room, null as never), TypeError);
+    for (const attempt of [
+      () => registry.register(room, null as never),
+      () => registry.registerAll(room, null as never),
+      () => registry.registerAll(room, new Set() as never),
+      () => registry.registerAll(room, new Map([[1, null]]) as never),
+    ]) {
+      assert.throws(attempt, (error) => isKstateError(error, "INSTANCE_INVALID"));
+    }
+    for (const call of ["register", "registerAll"] as const) {
+      for (const wrong of [undefined, null, {}, "room"]) {
+        assert.throws(
+          () => (registry[call] as (...args: unknown[]) => void)(wrong, new Map()),
+          (error) => isKstateError(error, "DESCRIPTION_INVALID"),
+        );
+      }
+    }
+    assert.equal(registry.size, 0);
+    const later = new Map<number, Room>();
+    registry.registerAll(room, later);
+    later.set(1.5, { title: "", seats: 0 });
+    assert.throws(
+      () => registry.save(),
+      (error) => isKstateError(error, "INSTANCE_INVALID") && error.message.startsWith("save(room): "),
+    );
+    registry.unregister(room);
   });
 
   test("two descriptions with one name or one id are a conflict, nested ones too", () => {

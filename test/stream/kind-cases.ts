@@ -159,7 +159,7 @@ export const kindCases: readonly KindCase[] = [
       [false, [["false", "00"]]],
     ],
     refused: () => [[1, "true or false"]],
-    damaged: [["02", "expected 0 or 1 at offset 24, found 2"]],
+    damaged: [["02", "expected 0 or 1 (u8 takes any byte) at offset 24, found 2"]],
   },
   {
     name: "char(6)",
@@ -309,9 +309,15 @@ export const kindCases: readonly KindCase[] = [
   {
     name: "address",
     field: address({ name: "linear", at: () => 0x1000n }),
-    values: () => [[0x1234n, [["relative to the base", "3402000000000000"]]]],
+    values: () => [
+      [0x1234n, [["relative to the base", "3402000000000000"]]],
+      [0n, [["NULL wraps", "00f0ffffffffffff"]]],
+      [0xfffn, [["so does what is below the base", "ffffffffffffffff"]]],
+      [0xffff_ffff_ffff_ffffn, [["the last", "ffefffffffffffff"]]],
+    ],
     refused: () => [
-      [0xfffn, "an address (bigint) from linear upwards"],
+      [-1n, "an address (bigint) from 0n to 18446744073709551615n"],
+      [2n ** 64n, "an address"],
       [5, "an address"],
     ],
   },

@@ -25,10 +25,11 @@ export class SliceCodec {
     room: Folio,
     memory: PhysicalMemory,
   ): { readonly folio: Folio; readonly length: number } {
+    const own = this.#ownOf(versionIds);
     Object.assign(this.#slice, { cleared: false, removed: [], entries: new Map() }, slice);
     for (let folio = room; ; ) {
       try {
-        const { length } = this.#registry.save({ versionIds, dataChecksum: false, into: folio.bytes });
+        const { length } = this.#registry.save({ versionIds: own, dataChecksum: false, into: folio.bytes });
         return { folio, length };
       } catch (error) {
         memory.free(folio);
@@ -36,6 +37,14 @@ export class SliceCodec {
         folio = memory.alloc(Math.max(2 * folio.size, error.detail.needed));
       }
     }
+  }
+
+  /** Of the versions of a whole program those that are the map's. */
+  #ownOf(versionIds: VersionIds): VersionIds {
+    const names = this.#registry.lockRecord().descriptions.map(({ name }) => name);
+    return Object.fromEntries(
+      names.flatMap((name) => (Object.hasOwn(versionIds, name) ? [[name, versionIds[name]!]] : [])),
+    );
   }
 
   /** Reads a slice into the map. */
