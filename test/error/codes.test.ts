@@ -107,6 +107,7 @@ const ways: { readonly [Code in ErrorCode]?: () => unknown } = {
     encoder.writeSection(plain, 0, { a: 1 }, () => {});
   },
   VERSION_NOT_WRITABLE: () => registryOf(plain, { a: 1 }).save({ versionIds: { plain: 0 } }),
+  DESCRIPTION_UNKNOWN: () => registryOf(plain, { a: 1 }).save({ versionIds: { plane: 0 } }),
   KERNEL_CANNOT_READ: () =>
     registryOf(defineState({ name: "d", id: 1, fields: [["s", string({ max: 1 })]] }), { s: "" }).save({
       trailer: false,
@@ -154,6 +155,13 @@ const ways: { readonly [Code in ErrorCode]?: () => unknown } = {
     load(fixed, { size: 2 }, streamOf(fixed, { size: 1 }));
   },
   INSTANCE_EXISTS: () => registryOf(plain, { a: 1 }).register(plain, { a: 2 }),
+  INSTANCE_INVALID: () => new Registry().register(plain, { a: 1 }, 1.5),
+  KEYS_COLLIDE: () => {
+    const registry = registryOf(plain, { a: 1 });
+    registry.register(plain, { a: 2 }, "plumless");
+    registry.register(plain, { a: 3 }, "buckeroo");
+    registry.save({ trailer: false });
+  },
   NOT_REGISTERED: () => new Registry().unregister(plain),
   INSTANCE_NOT_FOUND: () => new Registry().restore(plain, { a: 1 }, 5, plainStream()),
   INSTANCE_MISSING: () => {
