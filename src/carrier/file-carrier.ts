@@ -93,8 +93,8 @@ class FileCarrier implements Carrier {
 
   /** Of the state before, and of a store that was killed. */
   #removeLeftParts(): void {
-    const used = [...partNames(this.#path), ...partNames(this.#resumedPath)];
-    removeParts(this.#path, (name) => used.includes(name));
+    const used = new Set([...partNames(this.#path), ...partNames(this.#resumedPath)]);
+    removeParts(this.#path, (name) => used.has(name));
   }
 
   find({ staleOk = false }: FindOptions = {}): Waiting | undefined {
@@ -143,12 +143,26 @@ class FileCarrier implements Carrier {
   }
 
   #read<T>(path: string, use: (reader: ImageReader) => T): T {
-    const source = partedSource(this.name, path) ?? openSource(this.name, path);
+    let source: ReturnType<typeof openSource> | undefined;
     try {
+      source = partedSource(this.name, path) ?? openSource(this.name, path);
       return use(new ImageReader(source.bytes));
+    } catch (error) {
+      throw isKstateError(error) ? error : this.#unreadable(path, error);
     } finally {
-      source.close();
+      source?.close();
     }
+  }
+
+  /** A part that is a directory, a file that somebody else may read, a disk that is broken. */
+  #unreadable(path: string, cause: unknown): KstateError {
+    const problem = `${path} cannot be read: ${cause instanceof Error ? cause.message : String(cause)}`;
+    return new KstateError(
+      "CARRIER_FAILED",
+      `cannot resume from ${this.name}: ${problem}`,
+      { carrier: this.name, problem },
+      { cause },
+    );
   }
 
   #failed(cause: unknown): unknown {

@@ -28,6 +28,8 @@ export const END_ADDRESS = 0xffff_ffff_ffff_ffffn;
 export const PIECE_BYTES = 4 * 1024 * 1024;
 export const MAX_RECORD_BYTES = 64 * 1024;
 export const DIGEST_BYTES = 32;
+/** More than any memory has: what a record says beyond that is no capacity. */
+export const MAX_CAPACITY = 2 ** 47;
 
 /** What an image says of itself. */
 export interface ImageRecord {

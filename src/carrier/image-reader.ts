@@ -9,6 +9,7 @@ import {
   IMAGE_MAGIC,
   IMAGE_VERSION,
   type ImageRecord,
+  MAX_CAPACITY,
   MAX_RECORD_BYTES,
   PIECE_BYTES,
   PIECE_HEAD_BYTES,
@@ -107,7 +108,8 @@ export class ImageReader {
     const numbers = [generation, capacity, sizeBytes].every(
       (value) => Number.isSafeInteger(value) && value! >= 0,
     );
-    if (texts && numbers && capacity! % PAGE_SIZE === 0 && (digest === "sha256" || digest === "none")) {
+    const isMemory = capacity! % PAGE_SIZE === 0 && capacity! > 0 && capacity! <= MAX_CAPACITY;
+    if (texts && numbers && isMemory && (digest === "sha256" || digest === "none")) {
       return record as ImageRecord;
     }
     throw this.#invalid("its record is not complete");

@@ -30,6 +30,11 @@ const MAX_LIST_BYTES = 16 * 1024 * 1024;
 /** Of an image's id, in the names of its parts: `chat.kstate.0f3a9c21.0001`. */
 const ID_CHARACTERS = 8;
 const PART_ENDING = /^\.[0-9a-f]{8}\.\d{4,}$/;
+/** The names of parts go with them when they are copied under another path, so only their ends are known. */
+const PART_NAME = /^[^/\0]{1,200}\.[0-9a-f]{8}\.\d{4,12}$/;
+const MAX_PARTS = 1_000_000;
+/** Parts that are named in a message. */
+const NAMED_PARTS = 10;
 
 /** Writes the parts beside `path` and their list to `temporary`. Parts of another image have other names. */
 export function* writeParts(
@@ -157,6 +162,11 @@ export function partedSource(
   return { bytes: { name, read }, close };
 }
 
+/** Reads the text of a list of parts, which is believed nothing. Throws `IMAGE_INVALID`. */
+export function parsePartList(name: string, text: string): readonly string[] {
+  return parseList(name, text).parts.map((part) => part.name);
+}
+
 /** The names of the parts of the image at a path; none when it is whole, damaged or not there. */
 export function partNames(path: string): readonly string[] {
   try {
@@ -183,11 +193,12 @@ function parseList(name: string, text: string): PartList {
     const list = JSON.parse(text) as PartList;
     const isPart = (part: PartList["parts"][number]): boolean =>
       typeof part.name === "string" &&
-      basename(part.name) === part.name &&
+      PART_NAME.test(part.name) &&
       Number.isSafeInteger(part.bytes) &&
       part.bytes > 0 &&
-      typeof part.sha256 === "string";
-    if (list.kstate === "parts" && list.version === 1 && list.parts.every(isPart)) return list;
+      /^[0-9a-f]{64}$/.test(part.sha256);
+    const isList = list.kstate === "parts" && list.version === 1 && Array.isArray(list.parts);
+    if (isList && list.parts.length <= MAX_PARTS && list.parts.every(isPart)) return list;
   } catch {
     // said below
   }
@@ -199,8 +210,12 @@ function sizeOf(path: string): number | undefined {
 }
 
 function incomplete(name: string, parts: readonly { readonly name: string }[]): KstateError {
-  const names = parts.map((part) => part.name).join(", ");
-  return invalid(name, `${parts.length} of its parts are missing or damaged; copy them again: ${names}`);
+  const names = parts.slice(0, NAMED_PARTS).map((part) => part.name);
+  const more = parts.length > NAMED_PARTS ? ` and ${parts.length - NAMED_PARTS} more` : "";
+  return invalid(
+    name,
+    `${parts.length} of its parts are missing or damaged; copy them again: ${names.join(", ")}${more}`,
+  );
 }
 
 function invalid(name: string, problem: string): KstateError {

@@ -1,8 +1,18 @@
 import assert from "node:assert/strict";
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { crc32 } from "node:zlib";
 import { daxCarrier, fileCarrier, openCarrier } from "#src/carrier/index.js";
 import { isKstateError } from "#src/error/index.js";
 import { contentOf, suspendedMemory } from "./suspended.ts";
@@ -171,4 +181,51 @@ test("an address that is not one says how it is written", () => {
     );
   }
   assert.equal(openCarrier("luo:chat").name, "luo:chat");
+});
+
+test("a list of parts names files beside it and nothing else", async (t) => {
+  const directory = freshDirectory(t);
+  const path = join(directory, "state");
+  const carrier = fileCarrier(path, { partBytes: 64 * 1024 });
+  await carrier.store(suspendedMemory(), facts);
+  const list = JSON.parse(readFileSync(path, "utf8"));
+  const damaged = (change: object): void => writeFileSync(path, JSON.stringify({ ...list, ...change }));
+  const [first, ...others] = list.parts;
+  for (const name of ["", ".", "..", "a\0b", "../state.00000000.0001", "/etc/passwd", "state", 7, null]) {
+    damaged({ parts: [{ ...first, name }, ...others] });
+    assert.throws(() => carrier.find(), isInvalid, JSON.stringify(name));
+  }
+  for (const change of [
+    { parts: {} },
+    { parts: [null] },
+    { parts: [{ ...first, bytes: -1 }] },
+    { parts: [{ ...first, sha256: "x" }] },
+    { version: 2 },
+  ]) {
+    damaged(change);
+    assert.throws(() => carrier.find(), isInvalid, JSON.stringify(change));
+  }
+  const directoryPart = { ...first, name: "state.00000000.0001", bytes: statSync(directory).size };
+  mkdirSync(join(directory, directoryPart.name));
+  damaged({ parts: [{ ...directoryPart, bytes: statSync(join(directory, directoryPart.name)).size || 1 }] });
+  assert.throws(
+    () => carrier.find(),
+    (error) => isKstateError(error, "CARRIER_FAILED") || isKstateError(error, "IMAGE_INVALID"),
+  );
+  const missing = Array.from({ length: 100 }, (_, i) => ({ ...first, name: `x.0000000a.${1000 + i}` }));
+  damaged({ parts: missing });
+  assert.throws(() => carrier.find(), /100 of its parts are missing .* x\.0000000a\.1009 and 90 more/);
+});
+
+test("an image that says that it is of a memory without end is refused before any is made", async (t) => {
+  const path = join(freshDirectory(t), "state");
+  await fileCarrier(path).store(suspendedMemory(), facts);
+  const image = readFileSync(path);
+  const record = JSON.parse(image.subarray(16, 16 + image.readUInt32LE(8)).toString());
+  const text = Buffer.from(JSON.stringify({ ...record, capacity: 2 ** 52 }));
+  const head = Buffer.from(image.subarray(0, 16));
+  head.writeUInt32LE(text.length, 8);
+  head.writeUInt32LE(crc32(text), 12);
+  writeFileSync(path, Buffer.concat([head, text]));
+  assert.throws(() => fileCarrier(path).find(), /its record is not complete/);
 });
