@@ -2,14 +2,13 @@
 // given. Whatever the bytes, load must either refuse with a KstateError and leave the objects as they were, or load a
 // state that saves and loads again to the same.
 import assert from "node:assert/strict";
-import { argv } from "node:process";
-import { pathToFileURL } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { crc32 } from "node:zlib";
 import { isKstateError, Registry } from "kstate";
 import { kernelStream, reservedMem, seedState, testV2 } from "../build/test/golden/kernel.js";
 import { everyKind, everyKindState, item, otherState } from "../build/test/registry/every-kind.js";
-import { makeRandom, mutated } from "./mutate.mjs";
+import { mutated } from "./mutate.mjs";
+import { fuzzerOf, runAsProgram, trying } from "./runner.mjs";
 
 /** Programs: each registers what it has; `saved` for the stream, `present` for what is loaded into. */
 const targets = [
@@ -102,40 +101,21 @@ function check(target, bytes, options) {
   return "loaded";
 }
 
-/** Runs that many inputs; gives how often each outcome came. Throws with the input's seed when something is wrong. */
-export function fuzzStreams({ inputs, seed = 1, progress = () => {} }) {
-  const outcomes = new Map();
-  const seeds = targets.map(seedStreams);
-  const others = [
-    ...seeds.flatMap(({ foreign, own }) => [foreign, own]),
-    Buffer.from(kernelStream("many-instances")),
-  ];
-  for (let i = 0; i < inputs; i++) {
-    const random = makeRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(i + 1, 0x85ebca6b));
-    const which = random.below(targets.length);
-    const foreign = random.below(2) === 0;
-    const damaged = mutated(foreign ? seeds[which].foreign : seeds[which].own, others, random);
-    const bytes = foreign || random.below(8) === 0 ? damaged : corrected(damaged);
-    try {
-      const outcome = check(targets[which], Uint8Array.from(bytes), { foreign });
-      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-    } catch (cause) {
-      throw new Error(`input ${i} of seed ${seed}: ${cause.message}\n${Buffer.from(bytes).toString("hex")}`, {
-        cause,
-      });
-    }
-    if (i % 50_000 === 49_999) progress(i + 1);
-  }
-  return outcomes;
+function one(random) {
+  const which = random.below(targets.length);
+  const foreign = random.below(2) === 0;
+  const damaged = mutated(foreign ? seeds[which].foreign : seeds[which].own, others, random);
+  const bytes = foreign || random.below(8) === 0 ? damaged : corrected(damaged);
+  return trying(Buffer.from(bytes).toString("hex"), () =>
+    check(targets[which], Uint8Array.from(bytes), { foreign }),
+  );
 }
 
-if (import.meta.url === pathToFileURL(argv[1] ?? "").href) {
-  const inputs = Number(argv[2] ?? 1_000_000);
-  const outcomes = fuzzStreams({
-    inputs,
-    seed: Number(argv[3] ?? Date.now() & 0xffff),
-    progress: (done) => console.log(`${done} of ${inputs}`),
-  });
-  for (const [outcome, count] of [...outcomes].sort((a, b) => b[1] - a[1]))
-    console.log(`${outcome} ${count}`);
-}
+const seeds = targets.map(seedStreams);
+const others = [
+  ...seeds.flatMap(({ foreign, own }) => [foreign, own]),
+  Buffer.from(kernelStream("many-instances")),
+];
+
+export const fuzz = fuzzerOf(one);
+runAsProgram(import.meta.url, fuzz);

@@ -108,8 +108,8 @@ export class ImageReader {
     const numbers = [generation, capacity, sizeBytes].every(
       (value) => Number.isSafeInteger(value) && value! >= 0,
     );
-    const isMemory = capacity! % PAGE_SIZE === 0 && capacity! > 0 && capacity! <= MAX_CAPACITY;
-    if (texts && numbers && isMemory && (digest === "sha256" || digest === "none")) {
+    const isMemory = numbers && capacity! % PAGE_SIZE === 0 && capacity! > 0 && capacity! <= MAX_CAPACITY;
+    if (texts && isMemory && (digest === "sha256" || digest === "none")) {
       return record as ImageRecord;
     }
     throw this.#invalid("its record is not complete");

@@ -81,7 +81,8 @@ interface Sourced {
 }
 
 function addSource(pointer: string, { source }: Sourced, sources: Map<string, SourceLocation>): void {
-  const [, file, line, column] = /^(.+):(\d+):(\d+)$/.exec(String(source)) ?? [];
+  if (typeof source !== "string") return;
+  const [, file, line, column] = /^(.+):(\d+):(\d+)$/.exec(source) ?? [];
   if (file !== undefined) sources.set(pointer, { file, line: Number(line), column: Number(column) });
 }
 

@@ -2,7 +2,7 @@ import { KstateError } from "../error/index.ts";
 import { isSameLayout, layoutLines } from "./layout.ts";
 import type { DescriptionRecord, FieldRecord, KindRecord, LockRecord } from "./lock-record.ts";
 import { type ReusedId, reusedByCarried } from "./reused-ids.ts";
-import { isInVersion, isLoadable } from "./versions.ts";
+import { isInVersion } from "./versions.ts";
 
 /** Which version to write, by name of description. Those not named are written in their newest. */
 export type VersionIds = Readonly<Record<string, number>>;
@@ -95,10 +95,36 @@ function shortened(line: string): string {
 /** The version in which a writer saves a description for a reader; undefined if there is none. */
 export function commonVersion(writer: DescriptionRecord, reader: DescriptionRecord): number | undefined {
   const lowest = Math.max(writer.minVersionId, reader.minVersionId);
-  for (let version = Math.min(writer.versionId, reader.versionId); version >= lowest; version--) {
-    if (isLoadable(reader, version) && unwritableField(writer.fields, version) === undefined) return version;
+  const unwritable = [...unwritableVersions(writer.fields, 0, Number.POSITIVE_INFINITY)];
+  unwritable.sort((a, b) => b.until - a.until);
+  let version = Math.min(writer.versionId, reader.versionId);
+  for (const { since, until } of unwritable) if (until >= version && since <= version) version = since - 1;
+  return version >= lowest ? version : undefined;
+}
+
+/** Versions that a writer cannot write, because they have a deprecated field without `save`. */
+function* unwritableVersions(
+  fields: readonly FieldRecord[],
+  lowest: number,
+  highest: number,
+): Generator<{ readonly since: number; readonly until: number }> {
+  for (const { since = 0, until = Number.POSITIVE_INFINITY, kind, save } of fields) {
+    const range = { since: Math.max(lowest, since), until: Math.min(highest, until) };
+    if (range.since > range.until || kind.kind === "unused") continue;
+    if (until === Number.POSITIVE_INFINITY) yield* unwritableInside(kind, range.since, range.until);
+    else if (save === undefined) yield range;
   }
-  return undefined;
+}
+
+function* unwritableInside(
+  kind: KindRecord,
+  lowest: number,
+  highest: number,
+): ReturnType<typeof unwritableVersions> {
+  yield* unwritableVersions(kind.fields ?? [], lowest, highest);
+  for (const { fields } of kind.variants ?? []) yield* unwritableVersions(fields, lowest, highest);
+  for (const nested of [kind.key, kind.value, kind.element])
+    if (nested !== undefined) yield* unwritableInside(nested, lowest, highest);
 }
 
 /** The first deprecated field of a version that has no `save`, also inside records and variants. */

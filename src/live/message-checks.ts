@@ -117,7 +117,7 @@ export function messageProblem(
 ): string | null {
   if (!isObject(message) || !("type" in message)) return "a message has no type";
   const { type } = message;
-  if (typeof type !== "string" || !Object.hasOwn(checks, type)) return `unknown message ${shortened(type)}`;
+  if (typeof type !== "string" || !Object.hasOwn(checks, type)) return `unknown message ${asText(type)}`;
   const { required, optional = {}, since2 = {} } = checks[type]!;
   const wanted = version < 2 ? required : { ...required, ...since2 };
   for (const member of Object.keys(wanted))
@@ -128,9 +128,9 @@ export function messageProblem(
   return null;
 }
 
-/** What somebody sent is not repeated whole. */
-function shortened(value: unknown): string {
-  return String(value).slice(0, 100);
+/** What somebody sent is not repeated whole, and an object is not asked for its text: it may have a `toString` of its own. */
+export function asText(value: unknown): string {
+  return typeof value === "object" && value !== null ? "an object" : String(value).slice(0, 100);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -99,7 +99,7 @@ import { type ErrorRecord, KstateError } from "../error/index.ts";
 import { type Members, messageChecks, messageProblem } from "./message-checks.ts";
 
 export { LineSplitter, MAX_LINE } from "./line-splitter.ts";
-export { isLockShown, isTimeMs, MAX_TIME_MS } from "./message-checks.ts";
+export { asText, isLockShown, isTimeMs, MAX_TIME_MS } from "./message-checks.ts";
 
 /** The protocol versions that this package speaks. */
 export const PROTOCOL: readonly [lowest: number, highest: number] = [1, 2];

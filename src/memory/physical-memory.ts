@@ -83,6 +83,7 @@ export class PhysicalMemory {
     fill: (place: (address: number, lengthBytes: number) => Uint8Array) => void,
   ): PhysicalMemory {
     const { capacity } = backEnd;
+    if (capacity <= HEADER_BYTES) throw invalid(`a memory of ${capacity} bytes has no room for its header`);
     const memory = new PhysicalMemory(new MappedMemory(backEnd, "write"));
     fill((address, lengthBytes) => {
       backEnd.allocate(address, lengthBytes);

@@ -38,7 +38,8 @@ function parsedValue(text: string): unknown {
   if (/^-?\d{1,20}n$/.test(text)) return BigInt(text.slice(0, -1));
   if (/^(-?Infinity|NaN|-0)$/.test(text)) return Number(text);
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" ? text : value; // nothing that can be compared is an object
   } catch {
     return text;
   }

@@ -11,6 +11,7 @@
 import type { ImageRecord } from "../carrier/index.ts";
 import { type ErrorRecord, KstateError } from "../error/index.ts";
 import {
+  asText,
   type HandoverFigures,
   isLockShown,
   isTimeMs,
@@ -95,7 +96,7 @@ export function parseRequest(line: string): ControlRequest {
   if (type === "status" || type === "lock" || type === "stop" || type === "commit") return { type };
   if (type === "save") return { type, path: absolutePath(request?.path) };
   if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
-    throw protocolError(`there is no request ${String(type).slice(0, 100)}`);
+    throw protocolError(`there is no request ${asText(type)}`);
   const { command = null, environment = {}, force = false, standbyMs = null, rehearse = false } = request!;
   assertBoolean(rehearse, "rehearse");
   if (standbyMs !== null) assertTime(standbyMs, "standbyMs");

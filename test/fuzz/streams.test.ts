@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-type FuzzStreams = (options: { inputs: number; seed: number }) => Map<string, number>;
+type Fuzz = (options: { inputs: number; seed: number }) => Map<string, number>;
 
 test("20,000 damaged streams are refused without a trace, or load to something that saves and loads again", async () => {
   const { href } = new URL("../../../fuzz/streams.mjs", import.meta.url);
-  const { fuzzStreams } = (await import(href)) as { fuzzStreams: FuzzStreams };
-  const outcomes = fuzzStreams({ inputs: 20_000, seed: 1 });
+  const { fuzz } = (await import(href)) as { fuzz: Fuzz };
+  const outcomes = fuzz({ inputs: 20_000, seed: 1 });
   const count = (code: string) => outcomes.get(code) ?? 0;
   assert.equal(
     [...outcomes.values()].reduce((sum, each) => sum + each, 0),
