@@ -61,6 +61,7 @@ async function faults() {
     "--test",
     "--test-reporter=spec",
     "build/test/faults/faults.test.js",
+    "build/test/faults/denied.test.js",
   ]);
   const { failuresPage } = await import(new URL("../build/test/faults/matrix.js", import.meta.url));
   console.log(

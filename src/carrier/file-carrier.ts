@@ -1,7 +1,8 @@
-import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { isKstateError, KstateError } from "../error/index.ts";
 import { createMemfd, type DaxOptions, openDax, type PhysicalMemory } from "../memory/index.ts";
+import { openOwn } from "../system/index.ts";
 import { descriptorSource, writeImage } from "./byte-places.ts";
 import type { Carrier, FindOptions, Stored, StoreOptions, StoreProgress, Waiting } from "./carrier.ts";
 import type { ImageRecord } from "./format.ts";
@@ -19,7 +20,7 @@ export interface FileOptions {
 export function fileCarrier(path: string, { partBytes }: FileOptions = {}): Carrier {
   return new FileCarrier(`file:${path}`, path, "sha256", function* (temporary, image, progress) {
     if (partBytes !== undefined) return yield* writeParts(path, temporary, image, partBytes, progress);
-    const descriptor = openSync(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    const descriptor = openOwn(temporary, "create");
     try {
       yield* writeImage(descriptor, image, progress);
     } finally {
@@ -166,7 +167,7 @@ class FileCarrier implements Carrier {
   }
 
   #failed(cause: unknown): unknown {
-    if (isKstateError(cause, "UPDATE_CANCELLED")) return cause;
+    if (isKstateError(cause, "UPDATE_CANCELLED") || isKstateError(cause, "FILE_UNTRUSTED")) return cause;
     if (isKstateError(cause, "DAX_UNSUPPORTED")) {
       const fix = `mount it so (mount -o dax=always /dev/pmem0 …), or use file:${this.#path}`;
       const message = `cannot keep the state in ${this.name}: its file system is not mounted with dax; ${fix}`;
@@ -183,7 +184,7 @@ class FileCarrier implements Carrier {
 }
 
 function openSource(name: string, path: string) {
-  const descriptor = openSync(path, "r");
+  const descriptor = openOwn(path, "read");
   return { bytes: descriptorSource(name, descriptor), close: () => closeSync(descriptor) };
 }
 

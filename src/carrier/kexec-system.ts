@@ -1,7 +1,8 @@
-import { closeSync, openSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { closeSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { isKstateError } from "../error/index.ts";
 import { loadKernel, openDax, rebootInto, unloadKernel } from "../memory/index.ts";
+import { createOwn, openFollowed } from "../system/index.ts";
 import { luoSystem } from "./luo-system.ts";
 
 /** The kernel that a kexec starts. */
@@ -37,7 +38,7 @@ export const kexecSystem: KexecSystem = {
       return undefined;
     }
   },
-  unreadable: (path) => problemOf(() => closeSync(openSync(path, "r"))),
+  unreadable: (path) => problemOf(() => closeSync(openFollowed(path))),
   sessionProblem: (name) =>
     problemOf(() => {
       const device = luoSystem.open();
@@ -51,7 +52,7 @@ export const kexecSystem: KexecSystem = {
     problemOf(() => {
       const probe = join(directory, `.kstate-probe-${process.pid}`);
       try {
-        writeFileSync(probe, Buffer.alloc(4096));
+        createOwn(probe, Buffer.alloc(4096));
         openDax(probe, 4096).close();
       } catch (error) {
         if (!isKstateError(error, "DAX_UNSUPPORTED")) throw error;
@@ -65,7 +66,7 @@ export const kexecSystem: KexecSystem = {
     return bavail * bsize;
   },
   load: ({ kernel, initrd, commandLine }) => {
-    const files = [kernel, ...(initrd === null ? [] : [initrd])].map((path) => openSync(path, "r"));
+    const files = [kernel, ...(initrd === null ? [] : [initrd])].map(openFollowed);
     try {
       loadKernel(files[0]!, files[1] ?? null, commandLine);
     } finally {

@@ -1,16 +1,8 @@
 import { createHash } from "node:crypto";
-import {
-  closeSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { closeSync, fstatSync, readdirSync, readFileSync, readSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { KstateError } from "../error/index.ts";
+import { createOwn, openOwn } from "../system/index.ts";
 import type { StoreProgress } from "./carrier.ts";
 import type { Image } from "./image.ts";
 import type { ByteSource } from "./image-reader.ts";
@@ -53,7 +45,7 @@ export function* writeParts(
       parts.push(yield* writePart(dirname(path), name, left, partBytes));
     }
     const list: PartList = { kstate: "parts", version: 1, parts };
-    writeFileSync(temporary, `${JSON.stringify(list, null, 2)}\n`, { mode: 0o600, flush: true });
+    createOwn(temporary, `${JSON.stringify(list, null, 2)}\n`, { sync: true });
   } catch (error) {
     removeParts(path, (name) => !name.startsWith(prefix));
     throw error;
@@ -66,7 +58,9 @@ function* writePart(
   left: LeftBytes,
   partBytes: number,
 ): Steps<PartList["parts"][number]> {
-  const descriptor = openSync(join(directory, name), "w", 0o600);
+  const path = join(directory, name);
+  rmSync(path, { force: true }); // of a store that was killed
+  const descriptor = openOwn(path, "create");
   try {
     const hash = createHash("sha256");
     let bytes = 0;
@@ -149,7 +143,7 @@ export function partedSource(
         if (index === paths.length) break;
         left = list.parts[index]!.bytes;
         hash = createHash("sha256");
-        descriptor = openSync(paths[index]!, "r");
+        descriptor = openOwn(paths[index]!, "read");
       }
       const count = readSync(descriptor, into, at, Math.min(left, into.length - at), null);
       if (count === 0) throw incomplete(name, [list.parts[index]!]);
@@ -177,15 +171,15 @@ export function partNames(path: string): readonly string[] {
 }
 
 function readList(name: string, path: string): PartList | undefined {
-  const descriptor = openSync(path, "r");
+  const descriptor = openOwn(path, "read");
   try {
     const first = Buffer.alloc(1);
     if (readSync(descriptor, first, 0, 1, 0) === 0 || first[0] !== 0x7b) return undefined; // {
-    if (sizeOf(path)! > MAX_LIST_BYTES) throw invalid(name, "its list of parts is too long");
+    if (fstatSync(descriptor).size > MAX_LIST_BYTES) throw invalid(name, "its list of parts is too long");
+    return parseList(name, readFileSync(descriptor, "utf8"));
   } finally {
     closeSync(descriptor);
   }
-  return parseList(name, readFileSync(path, "utf8"));
 }
 
 function parseList(name: string, text: string): PartList {

@@ -222,6 +222,11 @@ export interface ErrorDetails {
       readonly field: string | null;
     }[];
   };
+  /**
+   * The next version may not have as many open files as the old one has connections and listeners, and some to spare. Raise
+   * the limit (`ulimit -n`, `LimitNOFILE=`).
+   */
+  DESCRIPTOR_LIMIT: { readonly limit: number | null; readonly what: string };
   /** The old program has connections that the next version has no server for. */
   CONNECTIONS_UNCLAIMED: { readonly connections: number; readonly claimed: number };
   /**

@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, ftruncateSync, writeSync } from "node:fs";
 import { createServer } from "node:net";
 import { isKstateError } from "../error/index.ts";
 import { lockFile } from "../memory/index.ts";
+import { openOwn, readOwn } from "../system/index.ts";
 
 /** The flag by which open() also locks, on systems that have it; libuv gives Windows one of its own. */
 const OPEN_LOCKED: Partial<Record<NodeJS.Platform, number>> = {
@@ -19,7 +20,7 @@ export async function holdLock(path: string): Promise<boolean> {
   const openLocked = OPEN_LOCKED[process.platform];
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDWR | constants.O_CREAT | (openLocked ?? 0), 0o600);
+    fd = openOwn(path, "keep", openLocked);
   } catch (error) {
     const isLocked = ["EAGAIN", "EWOULDBLOCK", "EBUSY"].includes((error as NodeJS.ErrnoException).code ?? "");
     if (openLocked !== undefined && isLocked) return false;
@@ -37,7 +38,7 @@ export async function holdLock(path: string): Promise<boolean> {
 /** The pid in a lock file; null when it cannot be read. */
 export function lockHolder(path: string): number | null {
   try {
-    return Number.parseInt(readFileSync(path, "utf8"), 10) || null;
+    return Number.parseInt(readOwn(path).toString(), 10) || null;
   } catch {
     return null;
   }

@@ -96,13 +96,22 @@ export function freeze(
   });
   if (memory.verdicts.decide(request.generation, "CANCELLED") === "COMMITTED") {
     for (const socket of sockets) leave(socket);
-    memory.fence();
-    parts.collections.leave();
+    letGo(parts, memory, system);
     return { verdict: "COMMITTED", left: sockets };
   }
   if (unusedRoom !== undefined) memory.free(unusedRoom);
   thaw(parts, memory);
   return { verdict: "CANCELLED", error: error ?? silence(request.freezeMs) };
+}
+
+/** After the commit: cuts this program off from the memory. One that could still store there does not go on. */
+export function letGo(parts: Parts, memory: PhysicalMemory, system: LiveSystem): void {
+  try {
+    memory.fence();
+  } catch {
+    system.exit(0);
+  }
+  parts.collections.leave();
 }
 
 function attempt(step: () => void): ErrorRecord | null {
@@ -131,7 +140,12 @@ export function collectConnections({ listeners, moving, httpRecords }: Parts): S
 /** Undoes a freeze. */
 export function thaw(parts: Parts, memory: PhysicalMemory): void {
   const { listeners, moving, httpRecords, starters, quiesceHooks, resources } = parts;
-  memory.settle();
+  try {
+    memory.settle();
+  } catch (error) {
+    // The next save settles it; until then no program would take what is there for a state.
+    process.emitWarning(`after a cancelled update: ${(error as Error).message}`, "KstateWarning");
+  }
   httpRecords.listeners = [];
   for (const connections of listeners.servers) connections.unquiesce();
   for (const connections of moving) connections.thaw();

@@ -2,7 +2,9 @@ import { once } from "node:events";
 import { Server as HttpServer } from "node:http";
 import type { ListenOptions as NodeListenOptions } from "node:net";
 import { Server as NetServer } from "node:net";
-import { KstateError } from "../error/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
+import { isUnixBound, listenUnix } from "../memory/index.ts";
+import { identityOf, removeDeadSocket, removeSocket } from "../system/index.ts";
 import type { ListenAddress } from "./protocol.ts";
 import type { ServerConnections } from "./sockets/connections.ts";
 import { Datagrams, isUnboundDatagramSocket } from "./sockets/datagrams.ts";
@@ -24,6 +26,9 @@ export interface ListenOptions {
 
 /** Where a UDP socket is bound. */
 export type BindOptions = Pick<ListenOptions, "host" | "name"> & { readonly port: number };
+
+/** As Node's. */
+const BACKLOG = 511;
 
 interface Listener {
   readonly address: Exclude<ListenAddress, { kind: "udp" }>;
@@ -89,16 +94,85 @@ export class Listeners {
     return [...this.#datagrams.values()];
   }
 
-  /** Makes every server accept and every UDP socket receive: on the descriptor of its key where there is one, otherwise on its address. */
-  async open(descriptors: ReadonlyMap<string, number>): Promise<void> {
-    const opened = [...this.#listeners].map(async ([key, { address, connections }]) => {
-      const descriptor = descriptors.get(key);
-      connections.server.listen(descriptor === undefined ? nodeOptions(address) : { fd: descriptor });
-      await once(connections.server, "listening");
-    });
-    const bound = [...this.#datagrams].map(([key, datagrams]) => datagrams.open(descriptors.get(key)));
-    await Promise.all([...opened, ...bound]);
+  /**
+   * Makes every server accept and every UDP socket receive: on the descriptor of its key where there is one, otherwise on its
+   * address. With a descriptor all that the system does for it is done, or has thrown `LISTEN_FAILED`, when the call
+   * returns; nothing is accepted or received before the next turn of the event loop.
+   */
+  open(descriptors: ReadonlyMap<string, number>): Promise<void> {
+    const listening: Promise<void>[] = [];
+    for (const [key, { address, connections }] of this.#listeners)
+      listening.push(listen(key, connections.server, address, descriptors.get(key)));
+    for (const [key, datagrams] of this.#datagrams) listening.push(datagrams.open(descriptors.get(key)));
+    return Promise.all(listening).then(() => {});
   }
+
+  /** Undoes {@link open}. */
+  close(): void {
+    for (const { connections } of this.#listeners.values()) connections.server.close();
+    for (const datagrams of this.#datagrams.values()) datagrams.close();
+  }
+}
+
+function listen(
+  key: string,
+  server: NetServer,
+  address: Listener["address"],
+  descriptor: number | undefined,
+): Promise<void> {
+  if (descriptor === undefined) {
+    if (address.kind === "unix") return listenAtPath(key, server, address.path);
+    return listenByNode(server, nodeOptions(address));
+  }
+  const listening = listenByNode(server, { fd: descriptor });
+  if ((server as { _handle?: unknown })._handle != null) return listening;
+  listening.catch(() => {}); // it says why, later
+  const why = "Node could not listen on its descriptor; a sandbox or a limit of the system may be in the way";
+  throw new KstateError("LISTEN_FAILED", `cannot listen on ${key}: ${why}`, { key, errno: "?" });
+}
+
+/** A server of nobody's version but this one binds its path itself. What stands there and is not its own stays. */
+async function listenAtPath(key: string, server: NetServer, path: string): Promise<void> {
+  const isByName = path.startsWith("@") || path.startsWith("\0"); // nothing stands anywhere
+  if (isByName || process.platform !== "linux") return listenByNode(server, { path });
+  try {
+    await removeDeadSocket(path, isUnixBound); // false: binding says so
+    const descriptor = listenUnix(path, BACKLOG);
+    removeAtEnd(server, path);
+    (server as { _pipeName?: string })._pipeName = path; // what address() says of a socket that Node has not bound
+    return listenByNode(server, { fd: descriptor });
+  } catch (cause) {
+    if (isKstateError(cause, "PLATFORM_UNSUPPORTED")) return listenByNode(server, { path });
+    if (!isKstateError(cause)) throw cause;
+    const errno = isKstateError(cause, "SYSTEM_CALL") ? cause.detail.errno : "EADDRINUSE";
+    throw new KstateError(
+      "LISTEN_FAILED",
+      `cannot listen on ${key}: ${cause.message}`,
+      { key, errno },
+      { cause },
+    );
+  }
+}
+
+async function listenByNode(
+  server: NetServer,
+  options: NodeListenOptions & { readonly fd?: number },
+): Promise<void> {
+  const listening = once(server, "listening");
+  server.listen(options);
+  await listening;
+}
+
+/** Node would remove whatever stands at a path by then. */
+function removeAtEnd(server: NetServer, path: string): void {
+  const identity = identityOf(path);
+  if (identity === null) return;
+  const remove = (): void => removeSocket(path, identity);
+  process.once("exit", remove);
+  server.once("close", () => {
+    process.off("exit", remove);
+    remove();
+  });
 }
 
 function connectionsOf(key: string, server: NetServer, detached: Detached): ServerConnections {
@@ -137,7 +211,6 @@ function addressError(): KstateError {
   );
 }
 
-function nodeOptions(address: Exclude<ListenAddress, { kind: "udp" }>): NodeListenOptions {
-  if (address.kind === "unix") return { path: address.path };
+function nodeOptions(address: Extract<ListenAddress, { kind: "tcp" }>): NodeListenOptions {
   return address.host === null ? { port: address.port } : { port: address.port, host: address.host };
 }

@@ -6,7 +6,7 @@ import type { CollectionRecord, Folio } from "../memory/index.ts";
 import { checkSuccessor } from "./check-successor.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { farewell } from "./farewell.ts";
-import { type FreezeResult, freeze, type Parts } from "./freeze.ts";
+import { type FreezeResult, freeze, letGo, type Parts } from "./freeze.ts";
 import { linger, staying } from "./linger.ts";
 import type { ProgramEffect } from "./machine.ts";
 import { Pair } from "./pair.ts";
@@ -205,8 +205,7 @@ export class OldSide {
       report: (figures) => this.#link.send({ type: "suspended", generation: request.generation, figures }),
     });
     if (error !== null) return { verdict: "CANCELLED", error };
-    this.#link.memory.fence();
-    this.#parts.collections.leave();
+    letGo(this.#parts, this.#link.memory, this.#system);
     return { verdict: "COMMITTED", left: [] };
   }
 
@@ -220,8 +219,12 @@ export class OldSide {
     if (connections > 0) this.#link.send({ type: "left", generation, connections });
     if (this.#detachedMs !== null) return void farewell(this.#parts, this.#detachedMs).then(exit);
     if (connections === 0) {
-      this.#pair?.awaitEnd(this.#system.nowNs() + REST_NS);
-      return exit();
+      try {
+        this.#pair?.awaitEnd(this.#system.nowNs() + REST_NS);
+      } finally {
+        exit();
+      }
+      return;
     }
     this.#closePair();
     linger(this.#parts.listeners, left, this.#parts.detached.limitMs, exit);

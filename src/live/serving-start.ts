@@ -59,8 +59,8 @@ export class ServingStart {
   }
 
   /** With what was taken over: clients wait, so that the rest is done when those who have asked are served. */
-  takeOver(begin: () => Settle): void {
-    this.#open("restore", begin, (settle) => {
+  takeOver(listening: Promise<void>, begin: () => Settle): void {
+    this.#open(listening, "restore", begin, (settle) => {
       const finish = (): void => {
         this.#link.send({ type: "serving", figures: settle() });
         this.#checkpoints.begin();
@@ -70,21 +70,27 @@ export class ServingStart {
   }
 
   #begin(from: StartContext["from"], begin: () => Begun): void {
-    this.#open(from, begin, (begun) => {
+    const listening = this.#parts.listeners.open(this.#link.duplicateListeners());
+    this.#open(listening, from, begin, (begun) => {
       this.#link.send({ type: "serving", ...begun });
       setImmediate(() => this.#checkpoints.begin()); // after the clients that waited
     });
   }
 
   /** Node's HTTP server keeps its list of connections from the moment it listens: connections come after that. */
-  #open<T>(from: StartContext["from"], begin: () => T, begun: (result: T) => void): void {
+  #open<T>(
+    listening: Promise<void>,
+    from: StartContext["from"],
+    begin: () => T,
+    begun: (result: T) => void,
+  ): void {
     const serve = (): void => {
       const result = begin();
       this.#parts.starters.start({ from });
       begun(result);
       this.#waiting?.resolve();
     };
-    this.#parts.listeners.open(this.#link.duplicateListeners()).then(serve).catch(this.#waiting?.reject);
+    listening.then(serve).catch(this.#waiting?.reject);
   }
 }
 

@@ -17,23 +17,30 @@
  * A crash after 2 leaves a checkpoint, which is loaded, or only `state.loaded`, which is `STALE`. Every file is written
  * under another name, synced, and renamed: a crash at any moment leaves the one before or the one after. Between the
  * two steps of 4 both are there: `state` is the newer one, and 2 removes the checkpoint first.
+ *
+ * The directory and every file in it belong to the user of the program or to root, nobody else may write them, and none is
+ * a symbolic link: `FILE_UNTRUSTED` otherwise, before anything is read or changed. The directory around it may be
+ * shared; if everybody may write to that, it is sticky.
  */
 import {
   closeSync,
   existsSync,
+  fsync,
   fsyncSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
-  writeFileSync,
+  unlinkSync,
+  write,
   writeSync,
 } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { rename } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { promisify } from "node:util";
 import { descriptorSource, Image, ImageReader, inOneTurn } from "../carrier/index.ts";
-import { KstateError } from "../error/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
 import type { BackEnd, PhysicalMemory } from "../memory/index.ts";
+import { assertOwnDirectory, createOwn, makeOwnDirectory, openOwn } from "../system/index.ts";
 import { holdLock, lockHolder } from "./file-lock.ts";
 
 /**
@@ -61,7 +68,7 @@ export class StateDirectory {
     this.#path = path;
   }
 
-  /** Makes the directory if it is not there, and locks it. `STATE_LOCKED`, `NAME_INVALID`, `STATE_FILE_FAILED`. */
+  /** Makes the directory if it is not there, and locks it. `STATE_LOCKED`, `NAME_INVALID`, `STATE_FILE_FAILED`, `FILE_UNTRUSTED`. */
   static async open(name: string, root = process.env.KSTATE_DIR || ".kstate"): Promise<StateDirectory> {
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name)) {
       const problem = "use letters, digits, dots, dashes and underscores";
@@ -71,7 +78,8 @@ export class StateDirectory {
     const directory = new StateDirectory(name, join(resolve(root), name));
     const lock = directory.#file("lock");
     const locked = await filing("lock", lock, () => {
-      mkdirSync(directory.#path, { recursive: true, mode: 0o700 });
+      makeOwnDirectory(directory.#path);
+      assertOwnDirectory(dirname(directory.#path), { shared: true });
       keepOutOfGit(dirname(directory.#path));
       return holdLock(lock);
     });
@@ -127,7 +135,7 @@ export class StateDirectory {
   save(memory: PhysicalMemory): void {
     const path = this.#file("state");
     filing("write", path, () => {
-      const fd = openSync(`${path}.tmp`, "w", 0o600);
+      const fd = createTemporary(path);
       try {
         for (const part of this.#image(memory)) writeFully(fd, part);
         fsyncSync(fd);
@@ -152,12 +160,12 @@ export class StateDirectory {
     const image = Array.from(this.#image(memory), (part) => part.slice());
     const path = this.#file("checkpoint");
     await filing("write", path, async () => {
-      const file = await open(`${path}.tmp`, "w", 0o600);
+      const fd = createTemporary(path);
       try {
-        for (const part of image) await file.writeFile(part);
-        await file.sync();
+        for (const part of image) await writePart(fd, part);
+        await syncFile(fd);
       } finally {
-        await file.close();
+        closeSync(fd);
       }
       await rename(`${path}.tmp`, path);
       this.#sync();
@@ -181,7 +189,7 @@ export class StateDirectory {
 
 function read(path: string, createBackEnd: CreateBackEnd): PhysicalMemory {
   return filing("read", path, () => {
-    const fd = openSync(path, "r");
+    const fd = openOwn(path, "read");
     try {
       const image = new ImageReader(descriptorSource(path, fd));
       const memory = image.restore(createBackEnd(image.record.capacity));
@@ -193,14 +201,34 @@ function read(path: string, createBackEnd: CreateBackEnd): PhysicalMemory {
   });
 }
 
+/** A new file, beside the one whose place it will take; what a run that was killed has left there goes. */
+function createTemporary(path: string): number {
+  try {
+    unlinkSync(`${path}.tmp`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+  }
+  return openOwn(`${path}.tmp`, "create");
+}
+
+const syncFile = promisify(fsync);
+const writeSome = promisify(write);
+
+async function writePart(fd: number, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) at += (await writeSome(fd, bytes, at)).bytesWritten;
+}
+
 function writeFully(fd: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
 }
 
 /** State is not source: it is not to be committed by accident. */
 function keepOutOfGit(root: string): void {
-  const path = join(root, ".gitignore");
-  if (!existsSync(path)) writeFileSync(path, "*\n");
+  try {
+    createOwn(join(root, ".gitignore"), "*\n");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" && !isKstateError(error)) throw error;
+  }
 }
 
 /** Does something with a file; an error of the system says which file, and what was tried. */

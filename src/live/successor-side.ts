@@ -1,5 +1,8 @@
+import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
 import { HANDOVER } from "../memory/index.ts";
+import { type SpareDescriptors, spareDescriptors, withinDescriptorLimit } from "./descriptor-limit.ts";
 import type { Parts } from "./freeze.ts";
+import { harmless } from "./harmless.ts";
 import type { ProgramEffect } from "./machine.ts";
 import { nurseryEmptier } from "./nursery.ts";
 import { Pair } from "./pair.ts";
@@ -12,6 +15,10 @@ import { warmLoad } from "./warm-state.ts";
 
 /** How long the old program stays, idle: taking its heap down would keep the processor from the first clients, ms. */
 const REST_MS = 20;
+
+type SuccessorResult =
+  | { readonly verdict: "COMMITTED"; readonly listening: Promise<void>; readonly begin: () => Settle }
+  | Extract<TakeOverResult, { verdict: "CANCELLED" }>;
 
 /** What a program does as somebody's successor, from `ready` until it serves or gives up. */
 export class SuccessorSide {
@@ -44,9 +51,38 @@ export class SuccessorSide {
     verifyTrial(this.#link.memory, this.#parts.registry, generation);
   }
 
-  /** Warms up, then blocks until the verdict is known. */
-  takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): TakeOverResult {
-    this.end();
+  /**
+   * Warms up and listens, then blocks until the verdict is known. Nothing is accepted meanwhile, for that takes a turn of the
+   * event loop; when the update is cancelled nobody listens any more.
+   */
+  takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): SuccessorResult {
+    let spares: SpareDescriptors | undefined;
+    try {
+      this.end();
+      const descriptors = withinDescriptorLimit("its listeners", () => this.#link.duplicateListeners());
+      const listening = this.#parts.listeners.open(descriptors);
+      listening.catch(() => {}); // a program that is refused does not look
+      spares = spareDescriptors(this.#system, this.#link.channel);
+      const result = this.#receive(request);
+      if (result.verdict === "COMMITTED") {
+        const { release } = spares;
+        return { ...result, listening, begin: () => this.#lettingGo(result.begin(), release) };
+      }
+      return this.#refused(result.error, spares);
+    } catch (error) {
+      if (this.#link.memory.verdicts.decide(request.generation, "CANCELLED") === "COMMITTED") throw error;
+      return this.#refused(toErrorRecord(error), spares);
+    }
+  }
+
+  #refused(error: ErrorRecord, spares: SpareDescriptors | undefined): SuccessorResult {
+    spares?.release();
+    this.#parts.listeners.close();
+    this.#pair.close();
+    return { verdict: "CANCELLED", error };
+  }
+
+  #receive(request: Extract<ProgramEffect, { type: "takeOver" }>): TakeOverResult {
     const { registry } = this.#parts;
     const { memory } = this.#link;
     registry.prepare("load", request.versionIds);
@@ -55,17 +91,15 @@ export class SuccessorSide {
     memory.stream(HANDOVER); // there is none yet, but this is where it will be looked for
     this.#emptyNursery();
     this.#link.send({ type: "receiving", generation: request.generation });
-    const result = takeOver(this.#parts, memory, this.#pair, this.#system, request);
-    if (result.verdict === "COMMITTED") return { ...result, begin: () => this.#lettingGo(result.begin()) };
-    this.#pair.close();
-    return result;
+    return takeOver(this.#parts, memory, this.#pair, this.#system, request);
   }
 
   /** Lets the old program go some time after it was told. */
-  #lettingGo(settle: Settle): Settle {
+  #lettingGo(settle: Settle, releaseSpares: () => void): Settle {
     return () => {
+      harmless("close spare descriptors", releaseSpares);
       const figures = settle();
-      setTimeout(() => this.#pair.close(), REST_MS).unref();
+      setTimeout(() => harmless("let the program before go", () => this.#pair.close()), REST_MS).unref();
       return figures;
     };
   }

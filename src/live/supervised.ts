@@ -180,7 +180,7 @@ export class Supervised {
   #takeOver(request: Extract<ProgramEffect, { type: "takeOver" }>): void {
     const result = this.#successor!.takeOver(request);
     this.#state = programAfter("takeOver", result.verdict);
-    if (result.verdict === "COMMITTED") return this.#start.takeOver(result.begin);
+    if (result.verdict === "COMMITTED") return this.#start.takeOver(result.listening, result.begin);
     this.#refuse(request.generation, result.error);
     this.#start.fail(fromErrorRecord(result.error));
   }

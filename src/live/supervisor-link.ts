@@ -121,10 +121,15 @@ export class SupervisorLink {
 
   /** A duplicate of every listening socket: closing a server closes its descriptor for good. */
   duplicateListeners(): Map<string, number> {
-    const duplicates = [...this.#listeners].map(
-      ([key, descriptor]) => [key, this.#system.duplicate(descriptor)] as const,
-    );
-    return new Map(duplicates);
+    const duplicates = new Map<string, number>();
+    try {
+      for (const [key, descriptor] of this.#listeners)
+        duplicates.set(key, this.#system.duplicate(descriptor));
+      return duplicates;
+    } catch (error) {
+      for (const duplicate of duplicates.values()) this.#system.close(duplicate);
+      throw error;
+    }
   }
 
   /** Gives a new supervisor all that the one before had; `sayRest` says where the program stands. */

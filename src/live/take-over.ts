@@ -1,7 +1,9 @@
 import type { Socket } from "node:net";
 import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import { CHECKPOINT, HANDOVER, type PhysicalMemory } from "../memory/index.ts";
+import { withinDescriptorLimit } from "./descriptor-limit.ts";
 import type { Parts } from "./freeze.ts";
+import { handToProgram, harmless } from "./harmless.ts";
 import type { Pair } from "./pair.ts";
 import type { HandoverFigures } from "./protocol.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
@@ -18,7 +20,9 @@ export type TakeOverResult =
 
 /**
  * Receives what the old program hands over, in one synchronous turn, and decides. Until the decision nothing
- * is read, written or accepted; `begin` is the successor's first I/O.
+ * is read, written or accepted; `begin` is the successor's first I/O. What can fail comes before the decision: every
+ * descriptor is there with its object around it, every listener listens, the memory can be written. What is left for after
+ * it needs no descriptor and no memory of the system's, or is harmless when it fails.
  */
 export function takeOver(
   parts: Parts,
@@ -30,28 +34,36 @@ export function takeOver(
   const { generation } = request;
   try {
     const deadlineNs = system.nowNs() + BigInt(Math.ceil(request.timeoutMs)) * 1_000_000n;
-    const { descriptors, record } = pair.receiveFrozen(deadlineNs);
+    const { descriptors, record } = withinDescriptorLimit("its connections", () =>
+      pair.receiveFrozen(deadlineNs),
+    );
     const stream = handedOver(memory, generation);
     const streamBytes = stream.length;
     parts.registry.load(stream, { undo: false }); // the process is the undo
     const webSockets = countLoaded(parts, "webSockets");
     const sockets = adoptConnections(parts, descriptors);
+    const { take, giveUp } = memory.prepareToOwn(); // last of all: nothing of the program runs between here and the verdict
     if (memory.verdicts.decide(generation, "COMMITTED") === "CANCELLED") {
+      giveUp();
       throw new KstateError("UPDATE_CANCELLED", "cannot take over: the update was cancelled meanwhile", {
         reason: "verdict",
       });
     }
-    memory.own({ sweep: false });
+    take();
     const begin = (): Settle => {
       parts.collections.openAll(memory); // what it finds was compared before the pause
       const httpConnections = beginHttp(parts, sockets);
       for (const connections of parts.moving) connections.begin();
       const nowNs = system.nowNs();
       return () => {
-        pair.sendVerdict(null); // not before: waking the old program would keep the processor from the first clients
-        // Until this program makes a checkpoint, what was handed over is one; it may have made one already.
-        memory.settle(memory.superblock().state === "PENDING" ? CHECKPOINT : undefined);
-        const freedFolios = freeUnclaimedFolios(memory, parts.registry);
+        // Not before: waking the old program would keep the processor from the first clients. It looks for itself, later.
+        harmless("tell the program before", () => pair.sendVerdict(null));
+        let freedFolios = 0;
+        harmless("settle the memory", () => {
+          // Until this program makes a checkpoint, what was handed over is one; it may have made one already.
+          memory.settle(memory.superblock().state === "PENDING" ? CHECKPOINT : undefined);
+          freedFolios = freeUnclaimedFolios(memory, parts.registry);
+        });
         return {
           quiesceMs: milliseconds(BigInt(record.frozenAtNs) - BigInt(record.quiescedAtNs)),
           blackoutMs: milliseconds(nowNs - BigInt(record.frozenAtNs)),
@@ -68,7 +80,7 @@ export function takeOver(
   } catch (thrown) {
     const error = toErrorRecord(thrown);
     if (memory.verdicts.decide(generation, "CANCELLED") === "COMMITTED") throw thrown;
-    pair.sendVerdict(error);
+    harmless("tell the program before", () => pair.sendVerdict(error));
     return { verdict: "CANCELLED", error };
   }
 }
@@ -116,7 +128,7 @@ function beginHttp({ listeners, httpRecords }: Parts, sockets: readonly Socket[]
   const servers = new Map(listeners.servers.map((server) => [server.key, server]));
   const keys = httpRecords.listeners;
   httpRecords.listeners = [];
-  for (const [index, key] of keys.entries()) servers.get(key)!.adopt(sockets[index]!);
+  for (const [index, key] of keys.entries()) handToProgram(() => servers.get(key)!.adopt(sockets[index]!));
   return keys.length;
 }
 

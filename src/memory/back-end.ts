@@ -32,6 +32,8 @@ export interface Mapping {
   window(number: number): ArrayBufferLike;
   /** Lets a range that was mapped for reading be written. */
   allowWrites(): void;
+  /** Undoes {@link allowWrites}. */
+  forbidWrites(): void;
   /** Cuts the range off from the shared memory: what is stored from now on is seen by nobody else. */
   fence(): void;
   /** Undoes {@link fence}: what was stored meanwhile is gone. */

@@ -1,5 +1,6 @@
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { isKstateError, KstateError } from "../error/index.ts";
+import { openOwn } from "../system/index.ts";
 import type { Access, BackEnd, Mapping } from "./back-end.ts";
 import {
   addSeals,
@@ -38,7 +39,7 @@ export function openFile(path: string, capacity: number, options: { readonly per
 
 /** The descriptor of a file; an empty or new one gets `capacity` bytes. */
 export function openSized(path: string, capacity: number): number {
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  const descriptor = openOwn(path, "keep");
   if (fstatSync(descriptor).size === 0) setSize(descriptor, capacity);
   return descriptor;
 }

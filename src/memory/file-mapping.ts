@@ -63,9 +63,21 @@ export class FileMapping implements Mapping {
     for (const { address, lengthBytes } of this.#parts) protect(address, lengthBytes, true);
   }
 
+  forbidWrites(): void {
+    this.#access = "read";
+    for (const { address, lengthBytes } of this.#parts) protect(address, lengthBytes, false);
+  }
+
+  /** Where no private copy can be had the range cannot be written any more, which needs no memory. */
   fence(): void {
     this.#access = "private";
-    for (const part of this.#parts) this.#apply(part);
+    for (const part of this.#parts) {
+      try {
+        this.#apply(part);
+      } catch {
+        protect(part.address, part.lengthBytes, false);
+      }
+    }
   }
 
   unfence(): void {

@@ -11,6 +11,7 @@ export function createHeap(capacity: number): BackEnd {
       view: (offset, lengthBytes) => new Uint8Array(buffer, start + offset, lengthBytes),
       window: () => buffer,
       allowWrites: () => {},
+      forbidWrites: () => {},
       fence: () => {},
       unfence: () => {},
     }),

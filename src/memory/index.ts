@@ -21,7 +21,6 @@ export {
   createSocket,
   duplicate,
   IPPROTO_IPV6,
-  isStreamSocketBound,
   LUO,
   listenSocket,
   loadKernel,
@@ -50,6 +49,7 @@ export {
   streamPair,
   unloadKernel,
 } from "./ffi/libc.ts";
+export { isUnixBound, listenUnix, unixAddress } from "./ffi/unix-sockets.ts";
 export { createMemfd, openDescriptor, openFile } from "./file-back-end.ts";
 export { Folio } from "./folio.ts";
 export { createHeap } from "./heap-back-end.ts";

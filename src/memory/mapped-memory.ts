@@ -66,14 +66,24 @@ export class MappedMemory {
     return this.#mapping.window(number);
   }
 
-  /** Takes the pages of a run away. */
+  /** Takes the pages of a run away; where the system does not take them back they stay, and read as zeros too. */
   release({ address, order }: Run): void {
+    const lengthBytes = PAGE_SIZE * 2 ** order;
     this.#prepared.delete(address);
-    this.backEnd.release(address, PAGE_SIZE * 2 ** order);
+    try {
+      this.backEnd.release(address, lengthBytes);
+    } catch {
+      this.bytesAt(address, lengthBytes).fill(0);
+    }
   }
 
   allowWrites(): void {
     this.#mapping.allowWrites();
+  }
+
+  /** Undoes {@link allowWrites}. */
+  forbidWrites(): void {
+    this.#mapping.forbidWrites();
   }
 
   /** Cuts this program off: what it stores from now on, in any view and any thread, nobody else sees. */

@@ -196,10 +196,29 @@ export class PhysicalMemory {
    * giving them back, which `sweep` does; in a hand-over there are none, and it would take time.
    */
   own({ sweep = true }: { readonly sweep?: boolean } = {}): void {
+    const { owner, take } = this.#owning();
+    if (sweep) owner.sweep();
+    take();
+  }
+
+  /**
+   * Does what can fail in {@link own}, before it is known whether the memory will be this program's: `take` makes it so, and
+   * `giveUp` undoes it. Errors: those of `own`.
+   */
+  prepareToOwn(): { take(): void; giveUp(): void } {
+    const { take } = this.#owning();
+    return { take, giveUp: () => this.#memory.forbidWrites() };
+  }
+
+  #owning(): { readonly owner: OwnedMemory; take(): void } {
     const owner = new OwnedMemory(this.#memory, this.#preserved);
     this.#memory.allowWrites();
-    if (sweep) owner.sweep();
-    this.#owner = owner;
+    return {
+      owner,
+      take: () => {
+        this.#owner = owner;
+      },
+    };
   }
 
   /** Cuts this program off: what it stores from now on, in any view and any thread, nobody else sees. */

@@ -4,7 +4,7 @@ import { userInfo } from "node:os";
 import { openCarrier } from "../carrier/index.ts";
 import { KstateError, toErrorRecord } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
-import { peerCredentials } from "../memory/index.ts";
+import { isUnixBound, peerCredentials } from "../memory/index.ts";
 import { removeDeadSocket, userId } from "../system/index.ts";
 import {
   type ControlRequest,
@@ -13,13 +13,12 @@ import {
   type SuspendRequest,
 } from "./control-protocol.ts";
 import { type Asker, sendImage } from "./send-image.ts";
-import { isBound } from "./socket-address.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { supervisorSystem } from "./system.ts";
 
 /** Takes the service's name: its control socket, bound at `path`. `NAME_IN_USE` when it is taken. */
 export async function claimName(name: string, path: string): Promise<Server> {
-  if (!(await removeDeadSocket(path, isBound))) {
+  if (!(await removeDeadSocket(path, isUnixBound))) {
     throw new KstateError(
       "NAME_IN_USE",
       `a service named ${name} runs already; stop it with "kstate stop --name ${name}" or choose another --name`,

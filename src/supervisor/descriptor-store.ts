@@ -6,9 +6,9 @@ import {
   createSocket,
   sendMessage,
   setCloseOnExec,
+  unixAddress,
 } from "../memory/index.ts";
 import { assertOwnSocket } from "../system/index.ts";
-import { unixAddress } from "./socket-address.ts";
 
 /** The name of the memory in systemd's descriptor store. */
 export const MEMORY_NAME = "kstate-memory";

@@ -13,10 +13,10 @@
  * | `update`, `rollback` | `generation`, `by` (`pid`, `uid`, `user`; null: a signal), `from` and `to` (programs), `outcome` (`committed`, `cancelled`, `crashed`), `phases` (ms each), `totalMs`, `figures` as in `kstate update --json`, `error` |
  * | `resolved` | `generation`, `verdict`: an update that was under way when its supervisor died, as the next one found it |
  */
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, isKstateError } from "../error/index.ts";
 import type { HandoverFigures } from "../live/protocol.ts";
+import { appendOwn, readOwn, replaceOwn } from "../system/index.ts";
 
 /** How many entries are kept at least. */
 export const HISTORY_ENTRIES = 200;
@@ -94,17 +94,16 @@ export class HistoryFile {
   add(entry: HistoryEntry): void {
     const lines = this.#lines();
     if (lines.length >= 2 * HISTORY_ENTRIES) {
-      const temporary = `${this.#path}.${process.pid}`;
-      writeFileSync(temporary, `${lines.slice(-HISTORY_ENTRIES).join("\n")}\n`, { mode: 0o600 });
-      renameSync(temporary, this.#path);
+      replaceOwn(this.#path, `${lines.slice(-HISTORY_ENTRIES).join("\n")}\n`);
     }
-    appendFileSync(this.#path, `${JSON.stringify(entry)}\n`, { mode: 0o600 });
+    appendOwn(this.#path, `${JSON.stringify(entry)}\n`);
   }
 
   #lines(): string[] {
     try {
-      return readFileSync(this.#path, "utf8").split("\n").filter(Boolean);
-    } catch {
+      return readOwn(this.#path).toString("utf8").split("\n").filter(Boolean);
+    } catch (error) {
+      if (isKstateError(error)) throw error;
       return [];
     }
   }

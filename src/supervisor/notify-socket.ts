@@ -1,6 +1,12 @@
-import { AF, closeDescriptor, connectSocket, createSocket, sendMessage } from "../memory/index.ts";
+import {
+  AF,
+  closeDescriptor,
+  connectSocket,
+  createSocket,
+  sendMessage,
+  unixAddress,
+} from "../memory/index.ts";
 import { assertOwnSocket } from "../system/index.ts";
-import { unixAddress } from "./socket-address.ts";
 
 /**
  * Tells systemd what it wants to know (`sd_notify(3)`), over the socket that `NOTIFY_SOCKET` names; `@` begins an

@@ -101,24 +101,39 @@ export class Program {
     const lines = new LineSplitter();
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
-      try {
-        for (const line of lines.push(text)) {
-          this.#receive(parseMessage(line, this.#protocol) as ToSupervisor);
+      for (const message of this.#read(lines, text)) {
+        try {
+          this.#receive(message);
+        } catch (error) {
+          // Not the program's fault: it may have all clients.
+          const { message: why } = error as Error;
+          process.emitWarning(
+            `"${message.type}" of program ${this.pid} was not taken: ${why}`,
+            "KstateWarning",
+          );
         }
-      } catch (error) {
-        this.failure = toErrorRecord(error);
-        this.kill("SIGKILL");
       }
     });
     socket.on("error", () => {}); // its end says it all, and that is watched
     socket.on("close", () => this.#contact.process.look());
   }
 
-  #receive(message: ToSupervisor): void {
-    if (message.type === "hello") {
-      this.#protocol = commonProtocol(PROTOCOL, message.protocol);
-      this.phase = "joined";
+  /** What a program says; one that does not speak the protocol is ended. */
+  *#read(lines: LineSplitter, text: string): Generator<ToSupervisor> {
+    try {
+      for (const line of lines.push(text)) {
+        const message = parseMessage(line, this.#protocol) as ToSupervisor;
+        if (message.type === "hello") this.#protocol = commonProtocol(PROTOCOL, message.protocol);
+        yield message;
+      }
+    } catch (error) {
+      this.failure = toErrorRecord(error);
+      this.kill("SIGKILL");
     }
+  }
+
+  #receive(message: ToSupervisor): void {
+    if (message.type === "hello") this.phase = "joined";
     if (message.type === "ready") {
       this.lock = message.lock;
       this.listeners = message.listeners;

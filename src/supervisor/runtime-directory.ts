@@ -2,8 +2,8 @@ import { chmodSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KstateError } from "../error/index.ts";
+import { isUnixBound } from "../memory/index.ts";
 import { assertOwnDirectory, removeDeadSocket, userId } from "../system/index.ts";
-import { isBound } from "./socket-address.ts";
 
 const MAX_SOCKET_PATH_BYTES = 107;
 
@@ -64,6 +64,6 @@ export async function sweepSockets(directory: string, name: string, keep: string
     const [own, rest] = [file.slice(0, name.length), file.slice(name.length)];
     const path = join(directory, file);
     if (own === name && /^\.[0-9a-f]{8}\.sock$/.test(rest) && path !== keep)
-      await removeDeadSocket(path, isBound);
+      await removeDeadSocket(path, isUnixBound);
   }
 }

@@ -7,8 +7,10 @@
  * there may be. While an update is under way both of its programs are in it; the verdict word of `update.generation`
  * in their memory says which one counts.
  */
-import { readFileSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { isKstateError } from "../error/index.ts";
+import { readOwn, replaceOwn } from "../system/index.ts";
 import type { Command } from "./program.ts";
 
 const VERSION = 1;
@@ -43,20 +45,19 @@ export class ServiceRecordFile {
     this.#path = join(runtimeDirectory, `${name}.json`);
   }
 
-  /** Null when there is none, or none that can be understood. */
+  /** Null when there is none, or none that can be understood. `FILE_UNTRUSTED`. */
   read(): ServiceRecord | null {
     try {
-      const record = JSON.parse(readFileSync(this.#path, "utf8")) as ServiceRecord;
+      const record = JSON.parse(readOwn(this.#path).toString("utf8")) as ServiceRecord;
       return record.version === VERSION ? record : null;
-    } catch {
+    } catch (error) {
+      if (isKstateError(error)) throw error;
       return null;
     }
   }
 
   write(record: Omit<ServiceRecord, "version">): void {
-    const temporary = `${this.#path}.${process.pid}`;
-    writeFileSync(temporary, `${JSON.stringify({ version: VERSION, ...record })}\n`, { mode: 0o600 });
-    renameSync(temporary, this.#path);
+    replaceOwn(this.#path, `${JSON.stringify({ version: VERSION, ...record })}\n`);
   }
 
   remove(): void {

@@ -1,5 +1,5 @@
 import { isIPv6 } from "node:net";
-import { AF, isStreamSocketBound } from "../memory/index.ts";
+import { AF } from "../memory/index.ts";
 
 /** A `sockaddr_in` or `sockaddr_in6` of a numeric address. */
 export function tcpAddress(host: string, port: number): Uint8Array {
@@ -9,24 +9,6 @@ export function tcpAddress(host: string, port: number): Uint8Array {
   if (isIPv6(host)) address.set(ipv6Bytes(host), 8);
   else address.set(host.split(".").map(Number), 4);
   return address;
-}
-
-/** A `sockaddr_un` of a path; one that begins with `@` is an abstract name. */
-export function unixAddress(path: string): Uint8Array {
-  const bytes = Buffer.from(path);
-  if (path.startsWith("@")) {
-    bytes[0] = 0;
-    return Buffer.concat([Uint8Array.of(AF.unix, 0), bytes]);
-  }
-  const address = Buffer.alloc(2 + bytes.length + 1);
-  address.writeUInt16LE(AF.unix, 0);
-  address.set(bytes, 2);
-  return address;
-}
-
-/** Whether some process has a stream socket bound at a path; it does not notice. */
-export function isBound(path: string): boolean {
-  return isStreamSocketBound(unixAddress(path));
 }
 
 /** The address in words: `0.0.0.0:8080`, `[::]:8080`, or a path. */

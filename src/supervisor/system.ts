@@ -11,7 +11,9 @@ import {
   createMemfd,
   createSocket,
   IPPROTO_IPV6,
+  isUnixBound,
   listenSocket,
+  listenUnix,
   openDescriptor,
   PhysicalMemory,
   POLL,
@@ -25,10 +27,11 @@ import {
   setSocketOption,
   socketAddress,
   socketPair,
+  unixAddress,
 } from "../memory/index.ts";
 import { identityOf, removeDeadSocket, removeSocket, type SocketIdentity } from "../system/index.ts";
 import { assertOwnPeer } from "./peer.ts";
-import { addressText, isBound, tcpAddress, unixAddress } from "./socket-address.ts";
+import { addressText, tcpAddress } from "./socket-address.ts";
 import {
   type SpawnOptions,
   startProcess,
@@ -91,7 +94,7 @@ export const supervisorSystem: SupervisorSystem = {
   watch: watchProcess,
   startTicks,
   bindControl: (path) => {
-    const descriptor = bindUnix(path, 8);
+    const descriptor = listenUnix(path, 8);
     return opened(descriptor, () => chmodSync(path, 0o600));
   },
   bind: async (address) => {
@@ -116,8 +119,12 @@ export const supervisorSystem: SupervisorSystem = {
   unlink: unlinkIfThere,
   identityOf,
   removeSocket: (path, identity, descriptor) => {
-    const found = identity ?? (isBehind(path, descriptor) ? identityOf(path) : null);
-    if (found !== null) removeSocket(path, found);
+    try {
+      const found = identity ?? (isBehind(path, descriptor) ? identityOf(path) : null);
+      if (found !== null) removeSocket(path, found);
+    } catch {
+      // its directory may not be written any more: it stays, and whoever listens there next removes it
+    }
   },
   nowMs: () => performance.now(),
   monotonicUs: () => process.hrtime.bigint() / 1000n,
@@ -219,19 +226,12 @@ function openTcp(host: string, port: number): number {
 /** Binds a service's own path; one that a dead program left behind is taken over. */
 async function bindUnixPath(path: string): Promise<number> {
   try {
-    return bindUnix(path, BACKLOG);
+    return listenUnix(path, BACKLOG);
   } catch (error) {
     const isTaken = isKstateError(error, "SYSTEM_CALL") && error.detail.errno === "EADDRINUSE";
-    if (!isTaken || path.startsWith("@") || !(await removeDeadSocket(path, isBound))) throw error;
-    return bindUnix(path, BACKLOG);
+    if (!isTaken || path.startsWith("@") || !(await removeDeadSocket(path, isUnixBound))) throw error;
+    return listenUnix(path, BACKLOG);
   }
-}
-
-function bindUnix(path: string, backlog: number): number {
-  return opened(createSocket(AF.unix), (descriptor) => {
-    bindSocket(descriptor, unixAddress(path));
-    listenSocket(descriptor, backlog);
-  });
 }
 
 function opened(descriptor: number, prepare: (descriptor: number) => void): number {

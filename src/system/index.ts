@@ -3,6 +3,7 @@ export {
   assertOwnDirectory,
   createOwn,
   makeOwnDirectory,
+  openFollowed,
   openOwn,
   readOwn,
   replaceOwn,

@@ -19,6 +19,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
   renameSync,
   rmSync,
   type Stats,
@@ -48,6 +49,11 @@ const PURPOSES = {
  */
 export function openOwn(path: string, purpose: keyof typeof PURPOSES, flags = 0): number {
   return openChecked(path, PURPOSES[purpose] | flags, 0o600, (found) => problemOf(found, "a regular file"));
+}
+
+/** The descriptor of a file to read, found over links, of which the same is asked. */
+export function openFollowed(path: string): number {
+  return openChecked(realpathSync(path), PURPOSES.read, 0o600, (found) => problemOf(found, "a regular file"));
 }
 
 /** The bytes of a file of this user's. */

@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { deniedFrom } from "./deny.js";
 
 const [role, step, action, victim] = (process.env.FAULT ?? "").split(":");
 /** It happens once, also when the program is started again. */
@@ -11,6 +12,7 @@ const mark = join(process.env.KSTATE_RUNTIME_DIR ?? "", "fault");
 
 /** The program comes by a step; `waits` asks it to wait there for ever without blocking. */
 export function at(here: string): "waits" | undefined {
+  deniedFrom(here);
   if (process.env.ROLE !== role || here !== step || existsSync(mark)) return;
   writeFileSync(mark, "");
   writeSync(2, `fault: ${process.pid} is at ${here}\n`);

@@ -11,8 +11,8 @@ import {
   poll,
   type ReceivedMessage,
   receiveMessage,
+  unixAddress,
 } from "#src/memory/index.js";
-import { unixAddress } from "#src/supervisor/socket-address.js";
 import { ChildOutput } from "../support/child-output.js";
 import { cli, fixture, kstate, runtimeDirectory } from "../support/service.js";
 

@@ -15,9 +15,9 @@ import {
   POLL,
   poll,
   receiveMessage,
+  unixAddress,
 } from "#src/memory/index.js";
 import { HISTORY_ENTRIES, HistoryFile } from "#src/supervisor/history.js";
-import { unixAddress } from "#src/supervisor/socket-address.js";
 import { fixture, kstate, runtimeDirectory, Service } from "../support/service.js";
 
 const cli = fileURLToPath(new URL("../../../dist/cli/main.js", import.meta.url));

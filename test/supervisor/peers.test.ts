@@ -7,9 +7,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isKstateError } from "kstate";
-import { AF, bindSocket, closeDescriptor, createSocket, listenSocket } from "#src/memory/index.js";
+import {
+  AF,
+  bindSocket,
+  closeDescriptor,
+  createSocket,
+  listenSocket,
+  unixAddress,
+} from "#src/memory/index.js";
 import { notifySocket, requestControl, storeMemory, supervisorSystem } from "#src/supervisor/index.js";
-import { unixAddress } from "#src/supervisor/socket-address.js";
 import { ChildOutput } from "../support/child-output.ts";
 import { asAnother, canBeAnother, SECOND_USER, startAsAnother } from "../support/second-user.ts";
 import { cli } from "../support/service.ts";

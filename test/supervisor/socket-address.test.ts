@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addressText, tcpAddress, unixAddress } from "#src/supervisor/socket-address.js";
+import { unixAddress } from "#src/memory/index.js";
+import { addressText, tcpAddress } from "#src/supervisor/socket-address.js";
 
 test("a socket address has the kernel's layout", () => {
   assert.equal(

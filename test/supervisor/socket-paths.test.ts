@@ -18,11 +18,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isKstateError } from "kstate";
-import { AF, bindSocket, closeDescriptor, createSocket } from "#src/memory/index.js";
+import { AF, bindSocket, closeDescriptor, createSocket, unixAddress } from "#src/memory/index.js";
 import { claimName, supervisorSystem } from "#src/supervisor/index.js";
 import { ListeningSockets } from "#src/supervisor/listening-sockets.js";
 import { sweepSockets } from "#src/supervisor/runtime-directory.js";
-import { unixAddress } from "#src/supervisor/socket-address.js";
 import { canBeAnother, SECOND_USER } from "../support/second-user.ts";
 
 function scratch(t: TestContext): string {

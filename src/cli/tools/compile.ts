@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Description } from "../../description/index.ts";
 import { compiledModule } from "../../stream/index.ts";
+import { writeSource } from "../../system/index.ts";
 import { entryOf } from "../entry.ts";
 import { loadDescriptions } from "../load-descriptions.ts";
 import type { CliTool } from "./tool.ts";
@@ -29,7 +30,7 @@ the interpreter serves then, slower and with the same result.
       else console.error(`${out} is stale: run "kstate compile"`);
       return isFresh ? 0 : 1;
     }
-    writeFileSync(out, text);
+    writeSource(out, text);
     console.log(`${out}: ${what}`);
     if (left.length > 0) console.log(`left to the interpreter: ${left.join(", ")}`);
     return 0;

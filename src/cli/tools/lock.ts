@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { formatLockFile, parseLockFile } from "../../check/index.ts";
 import { lockHash } from "../../description/index.ts";
+import { writeSource } from "../../system/index.ts";
 import { entryOf } from "../entry.ts";
 import { lockEntries } from "../lock-entries.ts";
 import type { CliTool } from "./tool.ts";
@@ -28,7 +29,7 @@ hashes and where it stands in the source. Commit it, so that a change of the for
       else console.error(`${out} is stale: run "kstate lock" and commit what it writes`);
       return isFresh ? 0 : 1;
     }
-    writeFileSync(out, formatLockFile(file));
+    writeSource(out, formatLockFile(file));
     console.log(`${out}: ${what}, ${lockHash(file.record).slice(0, 12)}`);
     return 0;
   },

@@ -19,12 +19,26 @@ export class Datagrams {
     this.address = address;
   }
 
-  async open(descriptor: number | undefined): Promise<void> {
+  open(descriptor: number | undefined): Promise<void> {
     const { host, port } = this.address;
     const listening = once(this.socket, "listening");
-    if (descriptor !== undefined) this.socket.bind({ fd: descriptor });
-    else this.socket.bind(host === null ? { port } : { port, address: host });
-    await listening;
+    try {
+      if (descriptor !== undefined) this.socket.bind({ fd: descriptor });
+      else this.socket.bind(host === null ? { port } : { port, address: host });
+    } catch (error) {
+      listening.catch(() => {});
+      throw error;
+    }
+    return listening.then(() => {});
+  }
+
+  /** Undoes {@link open}; it may not have come so far. */
+  close(): void {
+    try {
+      this.socket.close();
+    } catch {
+      // it was not open
+    }
   }
 
   /** What keeps the freeze waiting, for people. */

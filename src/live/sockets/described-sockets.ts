@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
+import { handToProgram } from "../harmless.ts";
 import type { MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
 import { type SocketRecord, socketsState, statesOf } from "./records.ts";
@@ -138,7 +139,7 @@ export class DescribedSockets<S> implements MovingConnections {
       if (record.timeoutMs > 0) socket.setTimeout(record.timeoutMs);
       if (record.unread.length > 0) socket.unshift(Buffer.from(record.unread));
       if (record.unsent.length > 0) socket.write(record.unsent);
-      this.#attach(socket, state, { moved: true });
+      handToProgram(() => this.#attach(socket, state, { moved: true }));
       if (record.ending) socket.end();
       if (!record.paused) socket.resume();
     }

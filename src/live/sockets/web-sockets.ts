@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
+import { handToProgram } from "../harmless.ts";
 import type { MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
 import { statesOf, type WebSocketRecord, webSocketsState } from "./records.ts";
@@ -168,7 +169,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
       if (server !== undefined) count(server.server, socket);
       this.#join(webSocket, socket, { state, listener: record.listener });
       continueSending(webSocket, record); // before the program sends anything
-      this.#handlers.attach(webSocket, state, { moved: true });
+      handToProgram(() => this.#handlers.attach(webSocket, state, { moved: true }));
       if (!record.paused) socket.resume();
     }
     this.#revived = [];

@@ -7,7 +7,7 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
-import { isKstateError, KstateError } from "../../error/index.ts";
+import { KstateError } from "../../error/index.ts";
 
 const MFD_CLOEXEC = 1;
 const MFD_ALLOW_SEALING = 2;
@@ -23,6 +23,8 @@ const MAP_SHARED = 1;
 const MAP_PRIVATE = 2;
 const MAP_FIXED = 0x10;
 const MAP_ANONYMOUS = 0x20;
+/** A private copy of memory that is larger than the machine's is no promise to have that much. */
+const MAP_NORESERVE = 0x4000;
 const MAP_SHARED_VALIDATE = 3;
 const MAP_SYNC = 0x80000;
 const MS_SYNC = 4;
@@ -217,7 +219,7 @@ export function protect(address: bigint, lengthBytes: number, writable: boolean)
 
 /** Puts a private copy of the file in the place of a mapped range: stores are seen by nobody else. */
 export function remapPrivate(address: bigint, lengthBytes: number, fd: number, offset: number): void {
-  map(address, lengthBytes, PROT_READ_WRITE, MAP_PRIVATE | MAP_FIXED, fd, offset);
+  map(address, lengthBytes, PROT_READ_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, offset);
 }
 
 /** Puts the shared file there, in the place of whatever was: undoes {@link remapPrivate}. */
@@ -380,23 +382,6 @@ export function connectSocket(fd: number, address: Uint8Array): void {
   call("connect", fd, address, address.length);
 }
 
-/**
- * Whether some process has a stream socket bound to this `sockaddr` of a UNIX path, which is told nothing: a socket of
- * another type is never connected to it, and the kernel says why.
- */
-export function isStreamSocketBound(address: Uint8Array): boolean {
-  const probe = createSocket(AF.unix, "datagram");
-  try {
-    connectSocket(probe, address);
-    return true;
-  } catch (error) {
-    const errno = isKstateError(error, "SYSTEM_CALL") ? error.detail.errno : "";
-    return errno !== "ECONNREFUSED" && errno !== "ENOENT";
-  } finally {
-    closeDescriptor(probe);
-  }
-}
-
 /** The user id of the process at the other end of a UNIX socket. */
 export function peerUserId(fd: number): number {
   return peerCredentials(fd).uid;
@@ -459,7 +444,8 @@ export const MAX_MESSAGE_BYTES = 64 * 1024;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const MSG_CMSG_CLOEXEC = 0x40000000;
-const MSG_TRUNCATED = 0x20 | 0x08;
+const MSG_TRUNCATED = 0x20;
+const MSG_CONTROL_TRUNCATED = 0x08;
 const SCM_RIGHTS = 1;
 const CONTROL_HEADER = 16; // struct cmsghdr: u64 length, i32 level, i32 type
 
@@ -537,12 +523,15 @@ export function receiveMessage(fd: number): ReceivedMessage | "empty" | "closed"
     const end = Number(view.getBigUint64(control, true));
     for (let at = CONTROL_HEADER; at < end; at += 4) descriptors.push(view.getInt32(control + at, true));
   }
-  if ((view.getInt32(48, true) & MSG_TRUNCATED) !== 0) {
+  const flags = view.getInt32(48, true);
+  if ((flags & (MSG_TRUNCATED | MSG_CONTROL_TRUNCATED)) !== 0) {
     for (const descriptor of descriptors) closeDescriptor(descriptor);
-    throw new KstateError("SYSTEM_CALL", "recvmsg failed: the message was cut (EMSGSIZE)", {
-      call: "recvmsg",
-      errno: "EMSGSIZE",
-    });
+    // All descriptors of a message have room, so those that are missing could not be had.
+    const [errno, problem] =
+      (flags & MSG_CONTROL_TRUNCATED) === 0
+        ? ["EMSGSIZE", "the message was cut"]
+        : ["EMFILE", "too many open files for the descriptors of the message"];
+    throw new KstateError("SYSTEM_CALL", `recvmsg failed: ${problem} (${errno})`, { call: "recvmsg", errno });
   }
   if (received === 0) return "closed";
   return { payload: payload.slice(0, received), descriptors };
