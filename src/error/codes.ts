@@ -154,8 +154,11 @@ export interface ErrorDetails {
   NOT_INHERITED: Record<never, never>;
   /** A call of the operating system failed. */
   SYSTEM_CALL: { readonly call: string; readonly errno: string };
-  /** The shared memory is not ours, is damaged, or holds no stream of the generation asked for. */
-  MEMORY_INVALID: Record<never, never>;
+  /**
+   * The shared memory is not ours, is damaged, or holds no stream of the generation asked for. When it is a collection in
+   * place that is damaged, its name is there, and `kstate run --drop-collection NAME` goes on without it.
+   */
+  MEMORY_INVALID: { readonly collection?: string };
   /** The program that owns the shared memory changes it faster than it can be read. Try again. */
   MEMORY_BUSY: Record<never, never>;
   /** There is no memory for the stream. Keep less state, or raise the limit that the message names. */

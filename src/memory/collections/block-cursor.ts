@@ -1,3 +1,4 @@
+import type { BlockHeap } from "./block-heap.ts";
 import { BLOCK_HEADER_BYTES, KEY_BYTES_MASK, UNIT_MASK, WINDOW_SHIFT } from "./layout.ts";
 import { isEntry, type SlotTable } from "./slot-table.ts";
 
@@ -17,8 +18,11 @@ export class BlockCursor {
   /** What was read ahead: a read whose result nobody has would be left out. */
   #fetched = 0;
 
-  constructor(windows: readonly Int32Array[], oldest: SlotTable) {
+  readonly #heap: BlockHeap;
+
+  constructor(windows: readonly Int32Array[], heap: BlockHeap, oldest: SlotTable) {
     this.#windows = windows;
+    this.#heap = heap;
     this.#table = oldest;
   }
 
@@ -49,7 +53,7 @@ export class BlockCursor {
     const end = Math.min(this.#slot + AHEAD, table.mask + 1);
     for (let slot = this.#slot; slot < end; slot += 1) {
       const block = table.reference(slot);
-      if (!isEntry(block)) continue;
+      if (!isEntry(block) || !this.#heap.has(block)) continue; // whoever uses it says what is wrong
       const words = this.#windows[block >>> WINDOW_SHIFT]!;
       const word = (block & UNIT_MASK) << 2;
       const contents = ((words[word + 1]! & KEY_BYTES_MASK) + words[word + 2]!) >> 2;

@@ -1,5 +1,7 @@
+import type { KstateError } from "../../error/index.ts";
 import type { Folio } from "../folio.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
+import { damaged } from "./damaged.ts";
 import { FreeLists } from "./free-lists.ts";
 import { freeRuns, joined } from "./free-runs.ts";
 import {
@@ -13,6 +15,7 @@ import {
   WINDOW_SHIFT,
 } from "./layout.ts";
 import { allocSegment, firstUnit, isInside, nextSegmentBytes } from "./segment.ts";
+import { SegmentIndex } from "./segment-index.ts";
 
 /** Blocks are joined when so much of the memory was freed since the last time. */
 const JOIN_SHARE = 1 / 4;
@@ -27,6 +30,7 @@ export class BlockHeap {
   readonly #memory: CollectionMemory;
   readonly #words: Int32Array;
   readonly #lists: FreeLists;
+  readonly #index: SegmentIndex;
   readonly #maxBytes: number;
   #segmentBytes = 0;
   #freedUnits = 0;
@@ -39,9 +43,32 @@ export class BlockHeap {
   constructor(memory: CollectionMemory, maxBytes: number) {
     this.#memory = memory;
     this.#words = memory.words;
-    this.#lists = new FreeLists(memory);
+    this.#index = new SegmentIndex(memory.capacityBytes);
+    this.#lists = new FreeLists(memory, this.#index);
     this.#maxBytes = maxBytes;
-    for (const segment of this.segments()) this.#segmentBytes += segment.size;
+    for (const segment of this.segments()) this.#addBytes(segment);
+  }
+
+  #addBytes(segment: Folio): void {
+    this.#index.add(segment);
+    this.#segmentBytes += segment.size;
+  }
+
+  // ---- what is damaged ----
+
+  /** Whether a reference is to memory of the map's: nothing else is read or written through it. */
+  has(block: number): boolean {
+    return this.#index.has(block);
+  }
+
+  /** `MEMORY_INVALID` unless a block, with so many bytes of key and value, lies in a segment. */
+  assertBlock(block: number, keyBytes: number, valueBytes: number): void {
+    const bytes = BLOCK_HEADER_BYTES + ((keyBytes + 3) & ~3) + valueBytes;
+    if (valueBytes < 0 || bytes > this.#index.bytesLeft(block)) throw this.outside(block);
+  }
+
+  outside(block: number): KstateError {
+    return damaged(this.#memory.name, `an entry at unit ${block >>> 0} reaches outside of its segments`);
   }
 
   /** Bytes of all segments. */
@@ -55,24 +82,29 @@ export class BlockHeap {
     }
   }
 
-  /** The class of a block in use. */
+  /** The class of a block in use. `MEMORY_INVALID` when it is not in a segment. */
   classOfBlock(block: number): number {
+    if (!this.#index.has(block)) throw this.outside(block);
     const words = this.#memory.windows[block >>> WINDOW_SHIFT]!;
     const word = (block & UNIT_MASK) << 2;
     const keyBytes = ((words[word + 1]! & KEY_BYTES_MASK) + 3) & ~3;
-    return classOf((BLOCK_HEADER_BYTES + keyBytes + words[word + 2]! + UNIT_BYTES - 1) >> 4);
+    const valueBytes = words[word + 2]!;
+    const sizeClass = classOf((BLOCK_HEADER_BYTES + keyBytes + valueBytes + UNIT_BYTES - 1) >> 4);
+    if (valueBytes < 0 || unitsOf(sizeClass) * UNIT_BYTES > this.#index.bytesLeft(block))
+      throw this.outside(block);
+    return sizeClass;
   }
 
   // ---- room ----
 
   /** Whether the next `take` of this class finds a block. */
-  has(sizeClass: number): boolean {
+  hasRoom(sizeClass: number): boolean {
     return this.#words[MAP.free + sizeClass] !== 0 || this.#words[MAP.bumpLeft]! >= unitsOf(sizeClass);
   }
 
   /** Sees to it that the next `take` of this class finds a block; false when the bound is reached. */
   ensure(sizeClass: number): boolean {
-    if (this.has(sizeClass) || this.#lists.split(sizeClass)) return true;
+    if (this.hasRoom(sizeClass) || this.#lists.split(sizeClass)) return true;
     if (this.#freedUnits * UNIT_BYTES > JOIN_SHARE * this.#segmentBytes && this.joinFor(sizeClass))
       return true;
     if (this.#growthPause > 0) {
@@ -91,15 +123,21 @@ export class BlockHeap {
   joinFor(sizeClass: number): boolean {
     if (this.#freedUnits === 0) return false;
     this.#join();
-    return this.has(sizeClass) || this.#lists.split(sizeClass);
+    return this.hasRoom(sizeClass) || this.#lists.split(sizeClass);
   }
 
   // ---- blocks ----
 
+  /** Begins an operation: what one that failed half-way had added to the journal is forgotten. */
+  begin(): void {
+    this.#takenClass = -1;
+    this.#memory.journal.drop();
+  }
+
   /** Takes a block that {@link ensure} has found; its first word belongs to the list until the commit. */
   take(sizeClass: number): number {
     const words = this.#words;
-    const block = words[MAP.free + sizeClass]!;
+    const block = this.#lists.first(sizeClass);
     if (block !== 0) {
       this.#takenClass = sizeClass;
       this.#takenNext = this.#lists.next(block);
@@ -135,7 +173,8 @@ export class BlockHeap {
     const words = this.#words;
     const last = words[MAP.segments]! - 1;
     const segment = this.#memory.folioOf(words[MAP.segment + index]!);
-    this.#lists.unlink(segment);
+    this.begin();
+    this.#lists.unlink(segment, this.#segmentBytes / UNIT_BYTES);
     this.#memory.store(MAP.segment + index, words[MAP.segment + last]!);
     this.#memory.store(MAP.segments, last);
     if (words[MAP.bumpLeft] !== 0 && isInside(words[MAP.bump]!, segment)) {
@@ -143,6 +182,7 @@ export class BlockHeap {
       this.#memory.store(MAP.bumpLeft, 0);
     }
     this.#memory.journal.commit();
+    this.#index.delete(segment);
     this.#segmentBytes -= segment.size;
     this.#growthPause = 0;
     this.#memory.free(segment);
@@ -156,12 +196,13 @@ export class BlockHeap {
     if (bytes < blockBytes) return false;
     const segment = allocSegment(this.#memory, bytes, blockBytes);
     words[MAP.segment + count] = this.#memory.numberOf(segment);
+    this.begin();
     this.#lists.addRun(words[MAP.bump]!, words[MAP.bumpLeft]!);
     this.#memory.store(MAP.segments, count + 1);
     this.#memory.store(MAP.bump, firstUnit(segment));
     this.#memory.store(MAP.bumpLeft, segment.size / UNIT_BYTES);
     this.#memory.journal.commit();
-    this.#segmentBytes += segment.size;
+    this.#addBytes(segment);
     return true;
   }
 
@@ -187,7 +228,9 @@ export class BlockHeap {
     this.#freedUnits = 0;
     Atomics.store(this.#words, MAP.joining, 1);
     const blocks = this.#lists.takeAll();
-    for (const [block, units] of joined(blocks, [...this.segments()])) this.#lists.push(block, units);
+    const runs = joined(blocks, [...this.segments()]);
+    if (runs === undefined) throw damaged(this.#memory.name, "a free block is in its lists twice");
+    for (const [block, units] of runs) this.#lists.push(block, units);
     Atomics.store(this.#words, MAP.joining, 0);
   }
 }

@@ -1,38 +1,28 @@
 import { KstateError } from "../../error/index.ts";
-import type { Folio } from "../folio.ts";
-import {
-  COLLECTION_KINDS,
-  COLLECTION_MAGIC,
-  COLLECTION_VERSION,
-  type CollectionKind,
-  HEADER,
-  KEY_KINDS,
-  type KeyKind,
-  MAP,
-} from "./layout.ts";
+import { COLLECTION_KINDS, type CollectionKind, HEADER, KEY_KINDS, type KeyKind, MAP } from "./layout.ts";
 
 interface Named {
   readonly name: string;
   readonly kind: CollectionKind;
+  /** The layouts that the program can open. */
+  readonly versions: readonly number[];
 }
 
-interface NamedMap extends Named {
+interface NamedMap extends Pick<Named, "name" | "kind"> {
   readonly key: KeyKind | null;
   readonly layout: string | null;
 }
 
-/** Whether a header's collection was made to the end. */
-export function isWhole(header: Folio): boolean {
-  const words = header.view(Int32Array, 0, HEADER.whole + 1);
-  return words[HEADER.magic] === COLLECTION_MAGIC && words[HEADER.whole] === 1;
-}
-
-/** `COLLECTION_MISMATCH` unless what is there is a collection of that kind, in a layout that we know. */
-export function assertSameKind({ name, kind }: Named, words: Int32Array): void {
+/** `COLLECTION_MISMATCH` unless what is there is a collection of that kind, in a layout that the program knows. */
+export function assertSameKind(record: Named, words: Int32Array): void {
+  if (words[HEADER.kind] !== COLLECTION_KINDS[record.kind])
+    throw mismatch(record, "it is not a collection of that kind");
   const version = words[HEADER.version]!;
-  if (version !== COLLECTION_VERSION) throw mismatch({ name, kind }, `its layout is version ${version}`);
-  if (words[HEADER.kind] === COLLECTION_KINDS[kind]) return;
-  throw mismatch({ name, kind }, "it is not a collection of that kind");
+  if (record.versions.includes(version)) return;
+  throw mismatch(
+    record,
+    `its layout is version ${version}, and this program knows ${record.versions.join(", ")}`,
+  );
 }
 
 /** `COLLECTION_MISMATCH` unless what is there is a map with such keys and values. */
@@ -46,7 +36,7 @@ export function assertSameMap(record: NamedMap, words: Int32Array): void {
   throw mismatch(record, `its values are ${hasRows ? "blobs" : "rows of a description"}`);
 }
 
-function mismatch({ name, kind }: Named, problem: string): KstateError {
+function mismatch({ name, kind }: Pick<Named, "name" | "kind">, problem: string): KstateError {
   return new KstateError("COLLECTION_MISMATCH", `cannot open the ${kind} ${name}: ${problem}`, {
     collection: name,
     problem,

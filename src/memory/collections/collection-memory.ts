@@ -1,22 +1,24 @@
-import { KstateError } from "../../error/index.ts";
+import { isKstateError, KstateError } from "../../error/index.ts";
 import type { Folio } from "../folio.ts";
 import { COLLECTION_OWNER, PAGE_SIZE, WINDOW_BYTES } from "../layout.ts";
 import type { PhysicalMemory } from "../physical-memory.ts";
-import { assertSameKind, isWhole } from "./collection-header.ts";
+import { assertSameKind } from "./collection-header.ts";
 import type { ColumnConstructor } from "./column-type.ts";
+import { damaged } from "./damaged.ts";
 import { Journal } from "./journal.ts";
 import {
   COLLECTION_KINDS,
   COLLECTION_MAGIC,
-  COLLECTION_VERSION,
+  COLLECTION_VERSIONS,
   type CollectionKind,
   HEADER,
   PAGE_BITS,
 } from "./layout.ts";
+import { assertSoundHeader, isFinished } from "./sound-header.ts";
 
 const MAX_WINDOWS = 16;
 /** What follows the name in the owner of every folio but the header; no name has it. */
-const PARTS = "#";
+export const PARTS = "#";
 
 /**
  * The folios of one collection: all have its name as their owner, so that they are found again, and the header refers
@@ -41,32 +43,53 @@ export class CollectionMemory {
 
   /**
    * Finds the collection `name`, or makes one. `NOT_ALLOWED_NOW` before the memory is owned, `COLLECTION_MISMATCH` when
-   * the name is that of another kind of collection or of a newer layout.
+   * the name is that of another kind of collection or of a newer layout, `MEMORY_INVALID` when it is damaged.
    */
   constructor(memory: PhysicalMemory, name: string, kind: CollectionKind, headerBytes: number) {
     this.name = name;
     this.#memory = memory;
     assertUsable(memory, name, kind);
-    const [header] = this.#claim(this.#owner);
-    const parts = this.#claim(this.#owner + PARTS);
-    this.isNew = header === undefined || !isWhole(header);
+    const [header, ...others] = this.#claim(this.#owner);
+    const parts = [...others, ...this.#claim(this.#owner + PARTS)];
+    const found = header === undefined ? undefined : { header, parts };
+    this.isNew = found === undefined || !this.#opens(found, () => isFinished(name, wordsOf(found.header)));
     if (this.isNew) memory.free(...(header === undefined ? [] : [header]), ...parts); // it died while it was made
     this.header = this.isNew ? memory.alloc(headerBytes, this.#owner) : header!;
     this.#add(this.header);
     this.#folios.clear();
-    if (!this.isNew) for (const folio of parts) this.#add(folio);
+    if (!this.isNew) this.#opens(found!, () => this.#adopt(found!, kind));
     this.words = this.viewOf(this.header, Int32Array);
     this.#headerWindow = windowOf(this.header);
     this.#headerWord = wordOf(this.header);
     this.journal = new Journal(this.windows, this.words, HEADER.journal);
     if (this.isNew) {
       this.words[HEADER.magic] = COLLECTION_MAGIC;
-      this.words[HEADER.version] = COLLECTION_VERSION;
+      this.words[HEADER.version] = COLLECTION_VERSIONS[kind].at(-1)!;
       this.words[HEADER.kind] = COLLECTION_KINDS[kind];
-    } else {
-      this.opening(() => assertSameKind({ name, kind }, this.words));
-      this.journal.recover();
-    }
+    } else this.journal.recover();
+  }
+
+  /** Takes a collection that is there, if everything that its header says can be. */
+  #adopt({ header, parts }: Found, kind: CollectionKind): void {
+    const { name } = this;
+    const words = wordsOf(header);
+    assertSameKind({ name, kind, versions: COLLECTION_VERSIONS[kind] }, words);
+    for (const folio of parts) this.#add(folio);
+    const folios = {
+      header: this.numberOf(header),
+      has: (number: number): boolean => this.#folios.has(number),
+    };
+    assertSoundHeader(name, kind, folios, words);
+  }
+
+  /** The version of its layout. */
+  get version(): number {
+    return this.words[HEADER.version]!;
+  }
+
+  /** Bytes of the memory that it is in. */
+  get capacityBytes(): number {
+    return this.#memory.superblock().capacity;
   }
 
   get #owner(): string {
@@ -108,11 +131,7 @@ export class CollectionMemory {
   folioOf(number: number): Folio {
     const folio = this.#folios.get(number);
     if (folio !== undefined) return folio;
-    throw new KstateError(
-      "MEMORY_INVALID",
-      `cannot open the collection ${this.name}: it has no folio 0x${number.toString(16)}`,
-      {},
-    );
+    throw damaged(this.name, `it has no folio 0x${number.toString(16)}`);
   }
 
   /** A folio of the collection as a typed array, in the same buffer as {@link windows}. */
@@ -128,19 +147,22 @@ export class CollectionMemory {
     if (lost.length > 0) this.free(...lost);
   }
 
-  /** Does what may fail; the collection is closed then, and can be opened again. */
+  /**
+   * Does what may fail; the collection is closed then, and can be opened again. What was there and makes code stumble over
+   * it is damaged, also where nobody thought of looking: `MEMORY_INVALID`, with the error as its cause.
+   */
   opening<T>(step: () => T): T {
+    return this.#opens({ header: this.header, parts: this.#folios.values() }, step);
+  }
+
+  #opens<T>({ header, parts }: Found, step: () => T): T {
     try {
       return step();
     } catch (error) {
-      this.close();
-      throw error;
+      for (const folio of [header, ...parts]) this.#memory.unclaim(folio);
+      if (this.isNew === true || isKstateError(error)) throw error;
+      throw damaged(this.name, error instanceof Error ? error.message : String(error), error);
     }
-  }
-
-  /** Gives the folios back without freeing them, so that somebody else can open the collection. */
-  close(): void {
-    for (const folio of [this.header, ...this.#folios.values()]) this.#memory.unclaim(folio);
   }
 
   #claim(wanted: string): Folio[] {
@@ -180,6 +202,16 @@ export function dropCollection(memory: PhysicalMemory, name: string): boolean {
   const folios = records.map(({ address }) => memory.claim(address));
   if (folios.length > 0) memory.free(...folios);
   return folios.length > 0;
+}
+
+interface Found {
+  readonly header: Folio;
+  /** All others. */
+  readonly parts: Iterable<Folio>;
+}
+
+function wordsOf(header: Folio): Int32Array {
+  return header.view(Int32Array);
 }
 
 /** The number of the window that a folio is in. */

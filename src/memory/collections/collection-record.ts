@@ -1,11 +1,13 @@
 import type { Folio } from "../folio.ts";
 import { COLLECTION_OWNER, PAGE_SIZE } from "../layout.ts";
 import type { PhysicalMemory } from "../physical-memory.ts";
-import { assertSameKind, assertSameMap, isWhole } from "./collection-header.ts";
+import { assertSameKind, assertSameMap } from "./collection-header.ts";
+import { PARTS } from "./collection-memory.ts";
 import { ColumnRows } from "./column-rows.ts";
 import { conversion, isSameRows } from "./conversion.ts";
 import { ARRAY, type CollectionKind, HEADER, type KeyKind, PAGE_BITS } from "./layout.ts";
 import { parseRowLayout, type RowLayout } from "./row-layout.ts";
+import { assertSoundHeader, isFinished } from "./sound-header.ts";
 import { layoutFrom } from "./stored-layout.ts";
 
 /** What a program says of a collection that it is going to open. JSON. */
@@ -16,6 +18,8 @@ export interface CollectionRecord {
   readonly key: KeyKind | null;
   /** The lock record of its rows' description as text; null when values are bytes. */
   readonly layout: string | null;
+  /** The versions of a collection's own layout that it can open; absent is version 1. */
+  readonly versions?: readonly number[];
 }
 
 /**
@@ -29,27 +33,35 @@ export function assertOpenable(memory: PhysicalMemory, records: readonly Collect
 
 function willMigrate(memory: PhysicalMemory, record: CollectionRecord): boolean {
   const { name, kind, layout } = record;
-  const owner = COLLECTION_OWNER + name;
-  const found = memory.preserved().folios.find((folio) => folio.owner === owner);
-  const header = found === undefined ? undefined : memory.peek(found);
-  if (header === undefined || !isWhole(header)) return false;
-  const words = header.view(Int32Array);
-  assertSameKind(record, words);
+  const { folios } = memory.preserved();
+  const found = folios.find((folio) => folio.owner === COLLECTION_OWNER + name);
+  if (found === undefined) return false;
+  const words = memory.peek(found).view(Int32Array);
+  if (!isFinished(name, words)) return false;
+  assertSameKind({ name, kind, versions: record.versions ?? [1] }, words);
+  const parts = folios.filter((folio) => folio.owner === COLLECTION_OWNER + name + PARTS).map(numberOf);
+  const numbers = new Set(parts);
+  assertSoundHeader(name, kind, { header: numberOf(found), has: (number) => numbers.has(number) }, words);
   if (kind === "map") assertSameMap(record, words);
   if (layout === null) return false;
-  const stored = storedRows(memory, words);
-  const wanted = parseRowLayout(layout, new Uint8Array(0));
+  const wanted = parseRowLayout(name, layout, new Uint8Array(0));
+  const stored = storedRows(memory, name, words, HEADER.layout);
+  if (words[HEADER.before] !== 0) conversion(name, storedRows(memory, name, words, HEADER.before), stored);
   if (stored.text === layout || isSameRows(stored, wanted)) return false;
   conversion(name, stored, wanted);
   if (kind === "array") memory.assertRoom(ColumnRows.bytesFor(wanted, words[ARRAY.length]!));
   return true;
 }
 
-function storedRows(memory: PhysicalMemory, words: Int32Array): RowLayout {
-  const number = words[HEADER.layout]!;
-  const folio: Folio = memory.peek({
-    address: (number & (2 ** PAGE_BITS - 1)) * PAGE_SIZE,
-    order: number >>> PAGE_BITS,
-  });
-  return layoutFrom(folio, words[HEADER.layoutBytes]!);
+/** The layout that the header's words from `at` refer to. */
+function storedRows(memory: PhysicalMemory, name: string, words: Int32Array, at: number): RowLayout {
+  const number = words[at]!;
+  const address = (number & (2 ** PAGE_BITS - 1)) * PAGE_SIZE;
+  const folio: Folio = memory.peek({ address, order: number >>> PAGE_BITS });
+  const hash = at === HEADER.layout ? words[HEADER.hash]! : undefined;
+  return layoutFrom(name, folio, words[at + 1]!, hash);
+}
+
+function numberOf({ address, order }: { readonly address: number; readonly order: number }): number {
+  return (address / PAGE_SIZE) | (order << PAGE_BITS);
 }

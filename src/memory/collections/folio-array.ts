@@ -5,7 +5,7 @@ import { ArrayRows, adoptLayout, createRows, rowFolios } from "./array-rows.ts";
 import { CollectionMemory } from "./collection-memory.ts";
 import type { CollectionRecord } from "./collection-record.ts";
 import { type Column, type ColumnConstructor, columnTypeOf } from "./column-type.ts";
-import { ARRAY_HEADER_BYTES } from "./layout.ts";
+import { ARRAY_HEADER_BYTES, COLLECTION_VERSIONS } from "./layout.ts";
 import { notOpen } from "./not-open.ts";
 import { rowAccessor } from "./row-accessor.ts";
 import { type RowLayout, rowLayout } from "./row-layout.ts";
@@ -47,7 +47,8 @@ export class FolioArray<State> {
 
   /** @internal What another program has to know of it before this one opens it. */
   get record(): CollectionRecord {
-    return { name: this.name, kind: "array", key: null, layout: this.#layout.text };
+    const { text } = this.#layout;
+    return { name: this.name, kind: "array", key: null, layout: text, versions: COLLECTION_VERSIONS.array };
   }
 
   /** @internal Finds the array in memory that the program owns, or makes it. Errors: those of `openArray`. */

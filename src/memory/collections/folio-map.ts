@@ -3,8 +3,8 @@ import type { PhysicalMemory } from "../physical-memory.ts";
 import { assertSameMap } from "./collection-header.ts";
 import { CollectionMemory } from "./collection-memory.ts";
 import type { CollectionRecord } from "./collection-record.ts";
-import { keyOf } from "./key.ts";
-import { KEY_KINDS, MAP, MAP_HEADER_BYTES } from "./layout.ts";
+import { type HashSeed, keyOf } from "./key.ts";
+import { HASH_KEY_WORDS, KEY_KINDS, KEYED_VERSION, MAP, MAP_HEADER_BYTES } from "./layout.ts";
 import { MapEntries } from "./map-entries.ts";
 import { type MapOptions, type MapParts, mapParts, mapRecord } from "./map-options.ts";
 import { notOpen } from "./not-open.ts";
@@ -51,7 +51,7 @@ export class FolioMap<K, V> {
         ]);
       assertSameMap(this.record, collection.words);
       this.#opened = new MapEntries(collection, {
-        key: keyOf(this.#options.key as Field<unknown>, collection.words[MAP.seed]!),
+        key: keyOf(this.#options.key as Field<unknown>, hashSeed(collection)),
         codec: layout === undefined ? new BlobCodec(maxValueBytes) : new RowCodec(layout),
         layout,
         maxBytes: this.#options.maxBytes,
@@ -184,13 +184,18 @@ export function openMap<K, V>(
 function create(collection: CollectionMemory, { keyKind, layout }: MapParts): void {
   const { words } = collection;
   words[MAP.key] = KEY_KINDS[keyKind];
-  words[MAP.seed] = crypto.getRandomValues(new Int32Array(1))[0]!;
+  words.set(crypto.getRandomValues(new Int32Array(HASH_KEY_WORDS)), MAP.hashKey);
   createChunks(collection);
   if (layout !== undefined) {
     storeLayout(collection, layout);
     collection.journal.commit();
   }
   collection.finish();
+}
+
+function hashSeed({ version, words }: CollectionMemory): HashSeed {
+  if (version < KEYED_VERSION) return words[MAP.seed]!;
+  return words.slice(MAP.hashKey, MAP.hashKey + HASH_KEY_WORDS);
 }
 
 function segments({ words }: CollectionMemory): Int32Array {

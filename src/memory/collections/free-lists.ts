@@ -1,7 +1,10 @@
+import type { KstateError } from "../../error/index.ts";
 import type { Folio } from "../folio.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
-import { CLASS_COUNT, classWithin, MAP, UNIT_MASK, unitsOf, WINDOW_SHIFT } from "./layout.ts";
+import { damaged } from "./damaged.ts";
+import { CLASS_COUNT, classWithin, MAP, UNIT_BYTES, UNIT_MASK, unitsOf, WINDOW_SHIFT } from "./layout.ts";
 import { isInside } from "./segment.ts";
+import type { SegmentIndex } from "./segment-index.ts";
 
 /** A pause of some ten ms. */
 const MAX_TAKEN_BLOCKS = 2 ** 18;
@@ -16,14 +19,27 @@ export class FreeLists {
   readonly #memory: CollectionMemory;
   readonly #words: Int32Array;
 
-  constructor(memory: CollectionMemory) {
+  readonly #index: SegmentIndex;
+
+  constructor(memory: CollectionMemory, index: SegmentIndex) {
     this.#memory = memory;
     this.#words = memory.words;
+    this.#index = index;
   }
 
-  /** The first block of a class; 0 when there is none. */
+  /** The first block of a class; 0 when there is none. `MEMORY_INVALID` when it is not in the map's segments. */
   first(sizeClass: number): number {
-    return this.#words[MAP.free + sizeClass]!;
+    return this.#checked(this.#words[MAP.free + sizeClass]!, sizeClass);
+  }
+
+  /** A block of a list, or 0 at its end. */
+  #checked(block: number, sizeClass: number): number {
+    if (block === 0 || this.#index.bytesLeft(block) >= unitsOf(sizeClass) * UNIT_BYTES) return block;
+    throw this.#damaged("a free block is outside of its segments");
+  }
+
+  #damaged(problem: string): KstateError {
+    return damaged(this.#memory.name, problem);
   }
 
   /** The block after a free one. */
@@ -44,7 +60,7 @@ export class FreeLists {
   /** Makes a block of this class, and others of what is left, of the smallest free block that is larger. */
   split(sizeClass: number): boolean {
     let larger = sizeClass + 1;
-    while (larger < CLASS_COUNT && this.first(larger) === 0) larger += 1;
+    while (larger < CLASS_COUNT && this.#words[MAP.free + larger] === 0) larger += 1;
     if (larger >= CLASS_COUNT) return false;
     const block = this.first(larger);
     const units = unitsOf(sizeClass);
@@ -81,17 +97,26 @@ export class FreeLists {
     for (const [sizeClass, block] of heads) this.storeFirst(sizeClass, block);
   }
 
-  /** Takes a segment's free blocks out of their lists; a program that dies meanwhile loses the use of them only. */
-  unlink(segment: Folio): void {
+  /**
+   * Takes a segment's free blocks out of their lists; a program that dies meanwhile loses the use of them only. A list of
+   * more than `most` blocks goes round in a circle.
+   */
+  unlink(segment: Folio, most: number): void {
     const { journal } = this.#memory;
     let stores = 0;
+    let left = most;
+    const after = (block: number, sizeClass: number): number => {
+      left -= 1;
+      if (left < 0) throw this.#damaged("a list of free blocks has no end");
+      return this.#checked(this.next(block), sizeClass);
+    };
     for (let sizeClass = 1; sizeClass < CLASS_COUNT; sizeClass += 1) {
       let before = 0;
       let block = this.first(sizeClass);
       while (block !== 0) {
-        let next = this.next(block);
+        let next = after(block, sizeClass);
         if (isInside(block, segment)) {
-          while (isInside(next, segment)) next = this.next(next);
+          while (isInside(next, segment)) next = after(next, sizeClass);
           if (before === 0) this.storeFirst(sizeClass, next);
           else this.link(before, next);
           stores += 1;
@@ -110,8 +135,9 @@ export class FreeLists {
     const blocks: [block: number, units: number][] = [];
     for (let sizeClass = 1; sizeClass < CLASS_COUNT; sizeClass += 1) {
       let block = this.first(sizeClass);
-      for (; block !== 0 && blocks.length < MAX_TAKEN_BLOCKS; block = this.next(block)) {
+      while (block !== 0 && blocks.length < MAX_TAKEN_BLOCKS) {
         blocks.push([block >>> 0, unitsOf(sizeClass)]);
+        block = this.#checked(this.next(block), sizeClass);
       }
       this.#words[MAP.free + sizeClass] = block;
     }

@@ -5,13 +5,14 @@ import { UNIT_BYTES, WINDOW_SHIFT } from "./layout.ts";
 /** Units that belong together: the first one's reference, unsigned, and how many. */
 export type Run = readonly [first: number, units: number];
 
-/** Joins runs that are neighbours in the same segment. */
-export function joined(runs: Run[], segments: readonly Folio[]): Run[] {
+/** Joins runs that are neighbours in the same segment; undefined when two of them have a unit in common. */
+export function joined(runs: Run[], segments: readonly Folio[]): Run[] | undefined {
   const starts = new Set(segments.map(startOf));
   runs.sort(([a], [b]) => a - b);
   const result: Run[] = [];
   let [at, size] = [0, 0];
   for (const [first, units] of runs) {
+    if (first < at + size) return undefined;
     if (first === at + size && !starts.has(first)) size += units;
     else {
       if (size > 0) result.push([at, size]);

@@ -1,6 +1,4 @@
-import { JOURNAL_STORES } from "./layout.ts";
-
-const STORE_WORDS = 3;
+import { JOURNAL_WORDS as STORE_WORDS } from "./layout.ts";
 
 /**
  * Stores that happen together or not at all, also when the program is killed between two of them: see "Journal" in
@@ -46,10 +44,10 @@ export class Journal {
     this.#end = this.#at + 1;
   }
 
-  /** Finishes what an earlier owner of the memory had committed when it died. */
+  /** Finishes what an earlier owner of the memory had committed when it died, in a header that was found sound. */
   recover(): void {
     const count = this.#words[this.#at]!;
-    if (count <= 0 || count > JOURNAL_STORES) return;
+    if (count === 0) return;
     const first = this.#at + 1;
     this.#apply(first, first + count * STORE_WORDS);
     Atomics.store(this.#words, this.#at, 0);

@@ -2,6 +2,7 @@ import type { AnyField, Kind } from "../../description/index.ts";
 import { expectation, integerRange, picture } from "../../description/index.ts";
 import { KstateError } from "../../error/index.ts";
 import type { KeyKind } from "./layout.ts";
+import { sipHash } from "./sip-hash.ts";
 
 const MAX_KEY_BYTES = 0xffff;
 const encoder = new TextEncoder();
@@ -18,9 +19,9 @@ export abstract class Key {
   readonly bytes: Uint8Array;
   length = 0;
   hash = 0;
-  readonly #seed: number;
+  readonly #seed: HashSeed;
 
-  constructor(maxBytes: number, seed: number) {
+  constructor(maxBytes: number, seed: HashSeed) {
     this.bytes = new Uint8Array((maxBytes + 11) & ~3);
     this.words = new Int32Array(this.bytes.buffer);
     this.#seed = seed;
@@ -36,24 +37,34 @@ export abstract class Key {
   protected finish(length: number): void {
     this.length = length;
     const { words, bytes } = this;
-    const count = (length + 3) >> 2;
-    for (let at = length; at < count << 2; at += 1) bytes[at] = 0;
-    let hash = this.#seed ^ length;
-    for (let i = 0; i < count; i += 1) {
-      hash = Math.imul(hash ^ words[i]!, 0x9e3779b1);
-      hash = (hash << 15) | (hash >>> 17);
-    }
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    this.hash = hash ^ (hash >>> 16);
+    const end = (length + 3) & ~3;
+    for (let at = length; at < end; at += 1) bytes[at] = 0;
+    const seed = this.#seed;
+    this.hash = typeof seed === "number" ? quickHash(words, length, seed) : sipHash(words, length, seed);
   }
+}
+
+/** What a map's hash is mixed with: the key of version 2, or the seed of version 1. */
+export type HashSeed = Int32Array | number;
+
+/** The hash of version 1. */
+function quickHash(words: Int32Array, length: number, seed: number): number {
+  const count = (length + 3) >> 2;
+  let hash = seed ^ length;
+  for (let i = 0; i < count; i += 1) {
+    hash = Math.imul(hash ^ words[i]!, 0x9e3779b1);
+    hash = (hash << 15) | (hash >>> 17);
+  }
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return hash ^ (hash >>> 16);
 }
 
 class StringKey extends Key {
   readonly kind = "string";
   readonly #max: number;
 
-  constructor(max: number, seed: number) {
+  constructor(max: number, seed: HashSeed) {
     super(max, seed);
     this.#max = max;
   }
@@ -89,7 +100,7 @@ class BytesKey extends Key {
   readonly kind = "bytes";
   readonly #max: number;
 
-  constructor(max: number, seed: number) {
+  constructor(max: number, seed: HashSeed) {
     super(max, seed);
     this.#max = max;
   }
@@ -113,7 +124,7 @@ class IntegerKey extends Key {
   readonly #kind: Kind;
   readonly #range: readonly [number, number];
 
-  constructor(kind: IntegerKind, seed: number) {
+  constructor(kind: IntegerKind, seed: HashSeed) {
     super(8, seed);
     this.#kind = { kind };
     this.#range = integerRange[kind];
@@ -143,7 +154,7 @@ export function keyKindOf({ kind }: AnyField): KeyKind | undefined {
 }
 
 /** Keys of a field, for which there is a {@link keyKindOf}; at most 64 KiB long. */
-export function keyOf({ kind }: AnyField, seed: number): Key {
+export function keyOf({ kind }: AnyField, seed: HashSeed): Key {
   if (kind.kind === "string") return new StringKey(Math.min(kind.max, MAX_KEY_BYTES), seed);
   if (kind.kind === "blob") return new BytesKey(Math.min(kind.max, MAX_KEY_BYTES), seed);
   return new IntegerKey(kind.kind as IntegerKind, seed);

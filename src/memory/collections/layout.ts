@@ -1,12 +1,12 @@
 /**
- * CONTRACT: the layout of in-place collections, version 1. Little endian. The header is the folio whose owner is
+ * CONTRACT: the layout of in-place collections, version 1 of arrays, versions 1 and 2 of maps. Little endian. The header is the folio whose owner is
  * `collection:NAME`; the owner of all others is `collection:NAME#`. A *word* is 32 bits. A folio is named by its page number (address / 4096) and order: `page | order << 24`, 0 for none; so collections live in
  * the first 64 GiB of physical memory.
  *
  * Header, in words:
  * ```
  *   0  magic "KCOL"                       6  length in bytes of the layout's text
- *   1  collection layout version          7  folio of the layout before, while rows are migrated; 0 otherwise
+ *   1  layout version of its kind         7  folio of the layout before, while rows are migrated; 0 otherwise
  *   2  kind: 1 array, 2 map               8  length in bytes of its text
  *   3  1 when it is whole                 9  number of the present layout (mod 256)
  *   4  first 4 bytes of the SHA-256      16  journal: count of stores, then 64 times
@@ -42,23 +42,34 @@
  * 267  reference of the next free unit    268  units left there
  * 269  count of segments                  270  clock of uses           271  next slot to migrate
  * 272  1 while free blocks are being joined: the lists have to be made anew from the blocks in use
+ * 273  version 2: key of the hash, 4 words of random bits
  * 280  heads of the lists of free blocks, by class
  * 1024 chunks of table 0, 512 words       1536 chunks of table 1
  * 2048 segments, 2048 words
  * ```
+ * Hash of a key's bytes: in version 2 the lower 32 bits of its SipHash-1-3; in version 1 a quick one that is mixed with the
+ * seed, for which somebody who chooses keys can find any number that collide. A map keeps the version that it was made
+ * with, so that a program which reads version 1 only can have it back; a new map is version 2.
+ *
  * Slot: hash, reference; reference 0 is empty, 1 a tombstone. A table is 2^n slots in chunks of at most 2^18.
  * Reference: `window << 28 | unit in the window`, with windows of 4 GiB and units of 16 bytes.
  * Block: a number of units by class; words: next free block (in use in a map with a bound: the clock at its last use),
  * bytes of the key | layout << 24, bytes of the value, then the key, padded to words, and the value.
  * Classes: 1 to 15 units, then eight for each doubling. Integer keys are i64.
  *
+ * Whoever opens a collection compares every word of the header that refers to something with the collection's folios and
+ * with the others (`sound-header.ts`), and every reference to a block with the map's segments before it is followed.
+ *
  * A change of any offset, size or meaning here makes a new layout version.
  */
 
 export const COLLECTION_MAGIC = 0x4c4f434b;
-export const COLLECTION_VERSION = 1;
 export const COLLECTION_KINDS = { array: 1, map: 2 } as const;
 export type CollectionKind = keyof typeof COLLECTION_KINDS;
+/** The layouts that can be opened; the last one is that of a new collection. */
+export const COLLECTION_VERSIONS = { array: [1], map: [1, 2] } as const;
+/** The first layout of a map whose hash has a key. */
+export const KEYED_VERSION = 2;
 
 export const HEADER = {
   magic: 0,
@@ -76,6 +87,7 @@ export const HEADER = {
 /** A folio is named by its page number in so many bits, and its order above them. */
 export const PAGE_BITS = 24;
 export const JOURNAL_STORES = 64;
+export const JOURNAL_WORDS = 3;
 
 export const ARRAY = {
   length: 256,
@@ -106,15 +118,21 @@ export const MAP = {
   clock: 270,
   migrated: 271,
   joining: 272,
+  hashKey: 273,
   free: 280,
   chunks: 1024,
   segment: 2048,
 } as const;
+export const HASH_KEY_WORDS = 4;
 export const MAP_HEADER_BYTES = 16_384;
+export const HEADER_BYTES_OF = { array: ARRAY_HEADER_BYTES, map: MAP_HEADER_BYTES } as const;
 export const MAX_CHUNKS = 512;
 export const MAX_SEGMENTS = 2048;
+export const MIN_SEGMENT_BYTES = 65_536;
+export const MAX_SEGMENT_BYTES = 2 ** 30;
 /** log2 of the slots of a chunk. */
 export const CHUNK_BITS = 18;
+export const MAX_TABLE_BITS = CHUNK_BITS + Math.log2(MAX_CHUNKS);
 export const UNIT_BYTES = 16;
 /** Bytes before a block's key. */
 export const BLOCK_HEADER_BYTES = 12;

@@ -66,6 +66,7 @@ export class MapBound {
     const cold = this.#coldest(0);
     const block = cold?.table.reference(cold.slot) ?? firstUnit(segments[0]!);
     const index = segments.findIndex((segment) => isInside(block, segment));
+    if (index === -1) throw this.#heap.outside(block);
     this.#clear(segments[index]!);
     this.#heap.drop(index);
     return true;

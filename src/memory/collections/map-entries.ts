@@ -2,6 +2,7 @@ import { isKstateError, KstateError } from "../../error/index.ts";
 import { BlockCursor } from "./block-cursor.ts";
 import { BlockHeap } from "./block-heap.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
+import { damaged } from "./damaged.ts";
 import type { Key } from "./key.ts";
 import {
   BLOCK_HEADER_BYTES,
@@ -85,37 +86,53 @@ export class MapEntries {
   keyOf(block: number): unknown {
     const window = block >>> WINDOW_SHIFT;
     const word = (block & UNIT_MASK) << 2;
+    if (!this.heap.has(block)) throw this.heap.outside(block);
     const length = this.#memory.windows[window]![word + 1]! & KEY_BYTES_MASK;
+    this.heap.assertBlock(block, length, 0);
     return this.key.read(this.#memory.windowBytes[window]!, word * 4 + BLOCK_HEADER_BYTES, length);
   }
 
   /** A copy of a block's value. */
   valueOf(block: number): unknown {
     const window = block >>> WINDOW_SHIFT;
+    if (!this.heap.has(block)) throw this.heap.outside(block);
     const words = this.#memory.windows[window]!;
     const word = (block & UNIT_MASK) << 2;
     const tag = words[word + 1]!;
+    const length = this.#checkedLength(block, tag, words[word + 2]!);
     if (this.migration.isActive && this.migration.isOld(tag)) {
       const row = this.migration.converted(block);
       return this.#codec.decode(row, words, 0, row.length);
     }
     const start = (word + HEADER_WORDS + wordsOf(tag & KEY_BYTES_MASK)) * 4;
-    return this.#codec.decode(this.#memory.windowBytes[window]!, words, start, words[word + 2]!);
+    return this.#codec.decode(this.#memory.windowBytes[window]!, words, start, length);
   }
 
   /** A block's value where it is. */
   viewOf(block: number): Uint8Array {
+    if (!this.heap.has(block)) throw this.heap.outside(block);
     const words = this.#memory.windows[block >>> WINDOW_SHIFT]!;
     const word = (block & UNIT_MASK) << 2;
     const tag = words[word + 1]!;
+    const length = this.#checkedLength(block, tag, words[word + 2]!);
     if (this.migration.isActive && this.migration.isOld(tag)) return this.migration.converted(block);
     const start = (word + HEADER_WORDS + wordsOf(tag & KEY_BYTES_MASK)) * 4;
-    return new Uint8Array(words.buffer, start, words[word + 2]!);
+    return new Uint8Array(words.buffer, start, length);
+  }
+
+  /** The length of a block's value, if the block lies in its segment and rows are as long as they have to be. */
+  #checkedLength(block: number, tag: number, length: number): number {
+    this.heap.assertBlock(block, tag & KEY_BYTES_MASK, length);
+    const { rowBytes } = this.#codec;
+    if (rowBytes === undefined || length === rowBytes) return length;
+    const { migration } = this;
+    if (migration.isActive && migration.isOld(tag) && length === migration.oldBytes) return length;
+    throw damaged(this.#memory.name, `a value of ${length} bytes is no row`);
   }
 
   /** All blocks in use. */
   blocks(): BlockCursor {
-    return new BlockCursor(this.#memory.windows, this.tables.oldest);
+    return new BlockCursor(this.#memory.windows, this.heap, this.tables.oldest);
   }
 
   // ---- writing ----
@@ -160,16 +177,19 @@ export class MapEntries {
   #slotIn(table: SlotTable): number {
     const { hash } = this.key;
     const { mask } = table;
-    let slot = hash & mask;
-    for (;;) {
+    const first = hash & mask;
+    let slot = first;
+    do {
       const block = table.reference(slot);
       if (block === 0) return -1;
       if (block !== TOMBSTONE && table.hash(slot) === hash && this.#matches(block)) return slot;
       slot = (slot + 1) & mask;
-    }
+    } while (slot !== first);
+    throw this.tables.full();
   }
 
   #matches(block: number): boolean {
+    if (!this.heap.has(block)) throw this.heap.outside(block);
     const words = this.#memory.windows[block >>> WINDOW_SHIFT]!;
     const word = (block & UNIT_MASK) << 2;
     const { key } = this;
@@ -203,7 +223,7 @@ export class MapEntries {
 
   /** Sees to it that there is a block of this class. */
   #ensure(sizeClass: number): void {
-    if (this.heap.has(sizeClass)) return;
+    if (this.heap.hasRoom(sizeClass)) return;
     for (;;) {
       try {
         if (this.heap.ensure(sizeClass)) return;
@@ -223,6 +243,8 @@ export class MapEntries {
       if (old !== -1) slot = tables.move(old);
     }
     const before = slot === -1 ? 0 : tables.current.reference(slot);
+    const classBefore = before === 0 ? 0 : heap.classOfBlock(before);
+    heap.begin();
     const block = heap.take(sizeClass);
     this.#fill(block, value);
     if (before === 0) {
@@ -230,7 +252,7 @@ export class MapEntries {
       this.#memory.store(MAP.count, this.#words[MAP.count]! + 1);
     } else {
       tables.replaceSlot(slot, block);
-      heap.free(before, heap.classOfBlock(before));
+      heap.free(before, classBefore);
     }
     heap.commit();
   }
@@ -252,9 +274,11 @@ export class MapEntries {
 
   #remove(table: SlotTable, slot: number): void {
     const block = table.reference(slot);
+    const sizeClass = this.heap.classOfBlock(block);
+    this.heap.begin();
     this.tables.clearSlot(table, slot);
     this.#memory.store(MAP.count, this.#words[MAP.count]! - 1);
-    this.heap.free(block, this.heap.classOfBlock(block));
+    this.heap.free(block, sizeClass);
     this.heap.commit();
   }
 
@@ -263,6 +287,7 @@ export class MapEntries {
     const block = current.reference(slot);
     if (isEntry(block) && this.migration.isOld(this.#tagOf(block))) {
       this.key.set(this.keyOf(block));
+      this.viewOf(block); // which looks at its length
       const row = this.migration.converted(block).slice();
       const sizeClass = this.#classFor(row.length);
       this.#ensure(sizeClass);
@@ -272,6 +297,7 @@ export class MapEntries {
   }
 
   #tagOf(block: number): number {
+    if (!this.heap.has(block)) throw this.heap.outside(block);
     return this.#memory.windows[block >>> WINDOW_SHIFT]![((block & UNIT_MASK) << 2) + 1]!;
   }
 }

@@ -13,6 +13,8 @@ import type { RowLayout } from "./row-layout.ts";
 import { beginMigration, freeLayout, storedLayout, storeLayout } from "./stored-layout.ts";
 
 interface Before {
+  /** Of a row there. */
+  readonly bytes: number;
   readonly conversion: Conversion;
   /** The row that was converted last. */
   readonly row: Uint8Array;
@@ -55,6 +57,11 @@ export class MapMigration {
     return tag >>> LAYOUT_SHIFT !== this.generation;
   }
 
+  /** How long a value of the layout before is. */
+  get oldBytes(): number {
+    return this.#before?.bytes ?? -1;
+  }
+
   /** The value of an entry of the layout before, in the present one; valid until the next call. */
   converted(block: number): Uint8Array {
     const { conversion: way, row } = this.#before!;
@@ -81,6 +88,7 @@ export class MapMigration {
     const before = storedLayout(this.#memory, HEADER.before);
     if (before === undefined) return;
     this.#before = {
+      bytes: before.size,
       conversion: conversion(this.#memory.name, before, layout),
       row: new Uint8Array(layout.size),
     };

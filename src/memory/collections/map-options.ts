@@ -2,7 +2,7 @@ import type { AnyField, Description, Field } from "../../description/index.ts";
 import { KstateError } from "../../error/index.ts";
 import type { CollectionRecord } from "./collection-record.ts";
 import { keyKindOf } from "./key.ts";
-import type { KeyKind } from "./layout.ts";
+import { COLLECTION_VERSIONS, type KeyKind } from "./layout.ts";
 import { type RowLayout, rowLayout } from "./row-layout.ts";
 
 /** What a map holds. */
@@ -45,7 +45,7 @@ export function mapParts<K, V>(name: string, { key, value, maxBytes }: MapOption
 
 /** What another program has to know of a map that this one opens. */
 export function mapRecord(name: string, { keyKind, layout }: MapParts): CollectionRecord {
-  return { name, kind: "map", key: keyKind, layout: layout?.text ?? null };
+  return { name, kind: "map", key: keyKind, layout: layout?.text ?? null, versions: COLLECTION_VERSIONS.map };
 }
 
 function invalid(name: string, field: string, problem: string): KstateError {

@@ -13,6 +13,7 @@ import {
 } from "../../description/index.ts";
 import { KstateError } from "../../error/index.ts";
 import { type Cell, cellOf } from "./cell.ts";
+import { damaged } from "./damaged.ts";
 
 /** One field of a row. */
 export interface RowField {
@@ -59,11 +60,10 @@ export function rowLayout(description: Description): RowLayout {
   return { name: description.name, versionId: description.versionId, fields, size, text, defaults };
 }
 
-/** The layout that another program has left; `MEMORY_INVALID` when it is damaged. */
-export function parseRowLayout(text: string, defaults: Uint8Array): RowLayout {
+/** The layout that another program has left; `MEMORY_INVALID` names the collection when it is damaged. */
+export function parseRowLayout(collection: string, text: string, defaults: Uint8Array): RowLayout {
   const fail = (cause: unknown): never => {
-    const message = "cannot open the collection: what it says of its layout is damaged";
-    throw new KstateError("MEMORY_INVALID", message, {}, { cause });
+    throw damaged(collection, "what it says of its layout cannot be read", cause);
   };
   try {
     const record = parseLockRecord(text).descriptions[0]!;

@@ -1,16 +1,15 @@
 import { KstateError } from "../../error/index.ts";
 import type { Folio } from "../folio.ts";
 import { type CollectionMemory, windowOf, wordOf } from "./collection-memory.ts";
-import { MAX_SEGMENTS, UNIT_BYTES, WINDOW_SHIFT } from "./layout.ts";
+import { MAX_SEGMENT_BYTES, MAX_SEGMENTS, MIN_SEGMENT_BYTES, UNIT_BYTES, WINDOW_SHIFT } from "./layout.ts";
 
-const MIN_SEGMENT_BYTES = 65_536;
 const MIB = 2 ** 20;
 /** Up to so many segments are at most so large: growing by small ones makes no pause, and the header has room. */
 const SEGMENT_STEPS = [
   [512, 4 * MIB],
   [1024, 16 * MIB],
   [1536, 64 * MIB],
-  [MAX_SEGMENTS, 1024 * MIB],
+  [MAX_SEGMENTS, MAX_SEGMENT_BYTES],
 ] as const;
 
 /** The segments that a map has and may have. */

@@ -64,14 +64,16 @@ export class SlotTable {
     return this.#starts[slot >>> CHUNK_BITS]! + ((slot & CHUNK_MASK) << 1);
   }
 
-  /** The first slot for a hash that holds no entry. */
+  /** The first slot for a hash that holds no entry; -1 when every slot of a damaged table seems to. */
   freeSlot(hash: number): number {
-    let slot = hash & this.mask;
-    for (;;) {
+    const first = hash & this.mask;
+    let slot = first;
+    do {
       const reference = this.reference(slot);
       if (reference === 0 || reference === TOMBSTONE) return slot;
       slot = (slot + 1) & this.mask;
-    }
+    } while (slot !== first);
+    return -1;
   }
 }
 

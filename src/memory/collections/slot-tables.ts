@@ -1,5 +1,6 @@
 import { isKstateError, KstateError } from "../../error/index.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
+import { damaged } from "./damaged.ts";
 import { MAP, MAX_CHUNKS, TOMBSTONE } from "./layout.ts";
 import { isEntry, SlotTable } from "./slot-table.ts";
 
@@ -50,7 +51,7 @@ export class SlotTables {
 
   /** Adds the stores that put an entry into the current table. */
   addSlot(hash: number, block: number): void {
-    this.#storeSlot(this.current.freeSlot(hash), hash, block);
+    this.#storeSlot(this.#freeSlot(hash), hash, block);
   }
 
   /** Adds the store that makes a slot refer to another block. */
@@ -70,7 +71,7 @@ export class SlotTables {
   move(from: number): number {
     const old = this.other!;
     const hash = old.hash(from);
-    const slot = this.current.freeSlot(hash);
+    const slot = this.#freeSlot(hash);
     this.#storeSlot(slot, hash, old.reference(from));
     this.#memory.journal.store(old.windowOf(from), old.wordOf(from) + 1, TOMBSTONE);
     this.#memory.journal.commit();
@@ -80,6 +81,17 @@ export class SlotTables {
   /** Slots of the current table that are no longer empty. */
   get #used(): number {
     return this.#words[MAP.count]! + this.#words[MAP.tombstones + this.current.number]!;
+  }
+
+  #freeSlot(hash: number): number {
+    const slot = this.current.freeSlot(hash);
+    if (slot === -1) throw this.full();
+    return slot;
+  }
+
+  /** A table always has empty slots. */
+  full(): KstateError {
+    return damaged(this.#memory.name, "a table has no empty slot");
   }
 
   #storeSlot(slot: number, hash: number, block: number): void {

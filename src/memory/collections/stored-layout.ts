@@ -1,6 +1,7 @@
 import { sha256 } from "@noble/hashes/sha2.js";
 import type { Folio } from "../folio.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
+import { damaged } from "./damaged.ts";
 import { HEADER } from "./layout.ts";
 import { parseRowLayout, type RowLayout } from "./row-layout.ts";
 
@@ -18,22 +19,31 @@ export function storeLayout(memory: CollectionMemory, { text, defaults }: RowLay
   const folio = memory.alloc(defaultsAt(bytes.length) + defaults.length);
   folio.bytes.set(bytes);
   folio.bytes.set(defaults, defaultsAt(bytes.length));
-  const hash = sha256(bytes);
   memory.store(HEADER.layout, memory.numberOf(folio));
   memory.store(HEADER.layoutBytes, bytes.length);
-  memory.store(HEADER.hash, new DataView(hash.buffer, hash.byteOffset).getInt32(0, true));
+  memory.store(HEADER.hash, hashOf(bytes));
 }
 
 /** The layout that the header's words from `at` refer to; undefined when there is none. */
 export function storedLayout(memory: CollectionMemory, at: number): RowLayout | undefined {
   const number = memory.words[at]!;
   if (number === 0) return undefined;
-  return layoutFrom(memory.folioOf(number), memory.words[at + 1]!);
+  const hash = at === HEADER.layout ? memory.words[HEADER.hash]! : undefined;
+  return layoutFrom(memory.name, memory.folioOf(number), memory.words[at + 1]!, hash);
 }
 
-/** The layout in a folio, whose text has so many bytes. */
-export function layoutFrom({ bytes }: Folio, length: number): RowLayout {
-  return parseRowLayout(decoder.decode(bytes.subarray(0, length)), bytes.subarray(defaultsAt(length)));
+/** The layout in a folio, whose text has so many bytes, and a hash if it is the present one. `MEMORY_INVALID`. */
+export function layoutFrom(collection: string, { bytes }: Folio, length: number, hash?: number): RowLayout {
+  const text = bytes.subarray(0, length);
+  if (hash !== undefined && hash !== hashOf(text)) throw damaged(collection, "its layout has another hash");
+  const layout = parseRowLayout(collection, decoder.decode(text), bytes.subarray(defaultsAt(length)));
+  if (layout.defaults.length === layout.size) return layout;
+  throw damaged(collection, "its layout is larger than its folio");
+}
+
+function hashOf(text: Uint8Array): number {
+  const hash = sha256(text);
+  return new DataView(hash.buffer, hash.byteOffset).getInt32(0, true);
 }
 
 /** Frees the folio of the present layout, once another has taken its place in the header. */

@@ -5,6 +5,8 @@ import { readRow, writeRow } from "./row-layout.ts";
 
 /** How a map's values become bytes and are made of them. */
 export interface ValueCodec {
+  /** How long every value is; undefined when each has its own length. */
+  readonly rowBytes: number | undefined;
   /** The value as bytes, valid until the next call. */
   encode(value: unknown): Uint8Array;
   /** A value of its own, from so many bytes of memory. */
@@ -17,6 +19,7 @@ const LOOP_BYTES = 512;
 
 /** Values that are bytes. Copies of small ones share buffers of 64 KiB, as Node's own do. */
 export class BlobCodec implements ValueCodec {
+  readonly rowBytes = undefined;
   readonly #max: number;
   #slab = new Int32Array(0);
   #used = 0;
@@ -54,12 +57,14 @@ export class BlobCodec implements ValueCodec {
 
 /** Values that are rows of a description. */
 export class RowCodec implements ValueCodec {
+  readonly rowBytes: number;
   readonly #layout: RowLayout;
   readonly #row: Uint8Array;
   readonly #view: DataView;
 
   constructor(layout: RowLayout) {
     this.#layout = layout;
+    this.rowBytes = layout.size;
     this.#row = new Uint8Array(layout.size);
     this.#view = new DataView(this.#row.buffer);
   }
