@@ -46,9 +46,9 @@ const collections = {
   array: (description = row2) => new FolioArray("array", description),
 };
 const names = Object.keys(collections);
-const keyOf = (name, n) => (name === "text" ? `key ${n}` : n);
-const rowOf = (n) => ({ n, name: new Uint8Array(12).fill(n & 127), weight: n / 2 });
-const valueOf = (name, n) => (name === "rows" ? rowOf(n) : new Uint8Array(n % 90).fill(n & 127));
+const keyFor = (name, n) => (name === "text" ? `key ${n}` : n);
+const rowFor = (n) => ({ n, name: new Uint8Array(12).fill(n & 127), weight: n / 2 });
+const valueFor = (name, n) => (name === "rows" ? rowFor(n) : new Uint8Array(n % 90).fill(n & 127));
 
 /** Memory of a heap whose bytes are at hand. */
 function backEnd(buffer) {
@@ -82,10 +82,10 @@ function healthy(variant) {
     collection.openIn(memory);
     const count = variant === 0 ? 40 : 370;
     for (let n = 0; n < count; n += 1) {
-      if (name === "array") collection.append(rowOf(n));
-      else collection.set(keyOf(name, n), valueOf(name, n));
+      if (name === "array") collection.append(rowFor(n));
+      else collection.set(keyFor(name, n), valueFor(name, n));
     }
-    if (name !== "array") for (let n = 0; n < count; n += 3) collection.delete(keyOf(name, n));
+    if (name !== "array") for (let n = 0; n < count; n += 3) collection.delete(keyFor(name, n));
   }
   const next = PhysicalMemory.attach(backEnd(buffer));
   next.own();
@@ -176,14 +176,14 @@ function mapSteps(map, name, n, seen) {
       for (const [, value] of map) seen(value);
     },
     () => {
-      for (let k = n; k < n + 10; k += 1) seen(map.get(keyOf(name, k)));
+      for (let k = n; k < n + 10; k += 1) seen(map.get(keyFor(name, k)));
     },
-    () => seen(map.getView(keyOf(name, n))),
+    () => seen(map.getView(keyFor(name, n))),
     () => map.migrateStep(50),
   ];
   for (let k = n; k < n + 12; k += 1) {
-    steps.push(() => map.set(keyOf(name, k), name === "rows" ? rowOf(k) : new Uint8Array((k * 37) % 900)));
-    steps.push(() => map.delete(keyOf(name, Math.abs(k - 200))));
+    steps.push(() => map.set(keyFor(name, k), name === "rows" ? rowFor(k) : new Uint8Array((k * 37) % 900)));
+    steps.push(() => map.delete(keyFor(name, Math.abs(k - 200))));
   }
   return steps;
 }
@@ -195,8 +195,8 @@ function arraySteps(array, _name, n, seen) {
     },
     () => array.migrateStep(50),
     () => seen(array.get(n)),
-    () => array.set(n, rowOf(n)),
-    () => array.append(rowOf(n)),
+    () => array.set(n, rowFor(n)),
+    () => array.append(rowFor(n)),
     () => array.swapRemove(n % Math.max(1, array.length)),
     () => array.reserve(array.length + 100),
     () => seen(array.column("n")[0]),

@@ -22,6 +22,7 @@ const known = {
   for: { type: "string" },
   "part-size": { type: "string" },
   "stale-ok": { type: "boolean" },
+  "drop-collection": { type: "string", multiple: true },
   kernel: { type: "string" },
   initrd: { type: "string" },
   append: { type: "string" },
@@ -62,6 +63,8 @@ export interface CommandLine {
   readonly lockFile: string | null;
   readonly partBytes: number | null;
   readonly staleOk: boolean;
+  /** Collections of the state that was kept without which the service begins. */
+  readonly dropCollections: readonly string[];
   /** The next kernel of a kexec, as it was given. */
   readonly kernel: string | null;
   readonly initrd: string | null;
@@ -106,6 +109,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     lockFile: values.for ?? null,
     partBytes: values["part-size"] === undefined ? null : bytes("part-size", values["part-size"]),
     staleOk: values["stale-ok"] ?? false,
+    dropCollections: values["drop-collection"] ?? [],
     kernel: values.kernel ?? null,
     initrd: values.initrd ?? null,
     append: values.append ?? null,

@@ -27,6 +27,7 @@ export const helpText = `kstate: live update for stateful Node.js services
   --for FILE              suspend, kexec: write what the program with this lock file reads, to go back to it
   --part-size SIZE        suspend: cut a file into parts, so that a copy of it can be resumed
   --stale-ok              run, resume: take a state that was resumed before; what happened since is lost
+  --drop-collection NAME  run: begin without this collection of the state that was kept; may be repeated
   --kernel FILE           kexec: the next kernel (the running one's in /boot)
   --initrd FILE           kexec: its initial file system (as above; none with --kernel)
   --append TEXT           kexec: its command line (the running one's)

@@ -1,6 +1,7 @@
 import type { Description } from "../description/index.ts";
 import {
   type ArrayOptions,
+  dropCollection,
   type Folio,
   FolioArray,
   FolioMap,
@@ -55,6 +56,15 @@ export class LiveMemory {
   /** The map of that name, found again with all its entries or made anew; the same goes for it as for `array`. */
   map<K, V>(name: string, options: MapOptions<K, V>): FolioMap<K, V> {
     return this.#collections.add(new FolioMap<K, V>(name, options), this.#memory());
+  }
+
+  /**
+   * Frees the array or map of that name with all that is in it; false when there is none. For one that no version needs any
+   * more, and one that `array` or `map` refused as damaged (`MEMORY_INVALID`) and that can be made anew. `FOLIO_INVALID`
+   * when it is open, `NOT_ALLOWED_NOW` until the memory is the program's.
+   */
+  drop(name: string): boolean {
+    return dropCollection(this.#memory(), name);
   }
 
   /** Resolves when every row of the open collections is in the layout of its description. */

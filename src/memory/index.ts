@@ -5,6 +5,7 @@ export {
   type CollectionRecord,
   type Column,
   dropCollection,
+  dropCollections,
   FolioArray,
   FolioMap,
   type MapOptions,

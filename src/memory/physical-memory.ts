@@ -221,6 +221,17 @@ export class PhysicalMemory {
     };
   }
 
+  /** Does something as the owner of memory that nobody owns, and leaves it so. */
+  asOwner<T>(step: () => T): T {
+    if (this.isOwned) return step();
+    this.own({ sweep: false });
+    try {
+      return step();
+    } finally {
+      this.#owner = undefined;
+    }
+  }
+
   /** Cuts this program off: what it stores from now on, in any view and any thread, nobody else sees. */
   fence(): void {
     this.#isFenced = true;

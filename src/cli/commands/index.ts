@@ -40,6 +40,7 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
       "adopt",
       "from",
       "stale-ok",
+      "drop-collection",
       "restart",
       "restart-limit",
       "update-on",

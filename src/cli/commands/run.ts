@@ -1,6 +1,7 @@
 import { realpathSync } from "node:fs";
 import { processCarrier, type Waiting } from "../../carrier/index.ts";
 import { isKstateError, KstateError } from "../../error/index.ts";
+import { dropCollections } from "../../memory/index.ts";
 import {
   activatedSockets,
   claimName,
@@ -28,7 +29,22 @@ export async function run(line: CommandLine): Promise<number> {
   const { from, staleOk, adopt } = line;
   if (from !== null && adopt)
     throw usage("--from begins with a state, --adopt with a program: give one of them");
-  return serve(line, from === null ? keptBySystemd() : waitingIn(from, { staleOk }));
+  const waiting = from === null ? keptBySystemd() : waitingIn(from, { staleOk });
+  return serve(line, without(line.dropCollections, waiting));
+}
+
+/** A state that was kept, without the collections of those names: one that is damaged keeps the program from starting. */
+function without(names: readonly string[], waiting: Waiting | undefined): Waiting | undefined {
+  if (names.length === 0) return waiting;
+  if (waiting === undefined)
+    throw usage("--drop-collection takes something out of a state that was kept: say which with --from");
+  const restore = (): ReturnType<Waiting["restore"]> => {
+    const memory = waiting.restore();
+    dropCollections(memory, names);
+    return memory;
+  };
+  const { name, record, isHeld } = waiting;
+  return { name, record, isHeld, restore, finish: () => waiting.finish() };
 }
 
 /** Runs a service that begins with what waits for it, if anything does. */

@@ -21,7 +21,7 @@ export function assertSameKind(record: Named, words: Int32Array): void {
   if (record.versions.includes(version)) return;
   throw mismatch(
     record,
-    `its layout is version ${version}, and this program knows ${record.versions.join(", ")}`,
+    `its layout is version ${version}, and that program knows ${record.versions.join(", ")}`,
   );
 }
 

@@ -204,6 +204,27 @@ export function dropCollection(memory: PhysicalMemory, name: string): boolean {
   return folios.length > 0;
 }
 
+/**
+ * Frees collections of memory that nobody has opened, before a program takes it: one that is damaged keeps it from
+ * starting. `COLLECTION_MISMATCH` when there is none of a name, and none is freed.
+ */
+export function dropCollections(memory: PhysicalMemory, names: readonly string[]): void {
+  const found = new Set(memory.preserved().folios.map(({ owner }) => owner));
+  for (const name of names) {
+    if (found.has(COLLECTION_OWNER + name)) continue;
+    const there = [...found].filter((owner) => owner.startsWith(COLLECTION_OWNER) && !owner.endsWith(PARTS));
+    const list = there.map((owner) => owner.slice(COLLECTION_OWNER.length)).join(", ");
+    const problem = `there is none of that name; there is ${list || "no collection"}`;
+    throw new KstateError("COLLECTION_MISMATCH", `cannot drop the collection ${name}: ${problem}`, {
+      collection: name,
+      problem,
+    });
+  }
+  memory.asOwner(() => {
+    for (const name of names) dropCollection(memory, name);
+  });
+}
+
 interface Found {
   readonly header: Folio;
   /** All others. */

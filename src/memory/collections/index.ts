@@ -1,4 +1,4 @@
-export { dropCollection } from "./collection-memory.ts";
+export { dropCollection, dropCollections } from "./collection-memory.ts";
 export { assertOpenable, type CollectionRecord } from "./collection-record.ts";
 export type { Column, NumberColumn } from "./column-type.ts";
 export { type ArrayOptions, FolioArray, openArray } from "./folio-array.ts";
