@@ -5,6 +5,10 @@ import { formatMessage, LineSplitter, parseMessage, type ToProgram, type ToSuper
 import { descriptorOf } from "./sockets/stream-socket.ts";
 import type { LiveSystem } from "./system.ts";
 
+/** How often a message with descriptors is tried, and how long is waited in between, ms. */
+const SEND_TRIES = 100;
+const SEND_AGAIN_MS = 2;
+
 export interface LinkEvents {
   message(message: ToProgram): void;
   /** The supervisor has ended, and no other one is there yet. */
@@ -56,7 +60,15 @@ export class ControlLink {
 
   #sendNow(socket: Socket, text: string, descriptors: readonly number[]): void {
     if (socket.destroyed) return;
-    if (this.#system.send(descriptorOf(socket), Buffer.from(text), descriptors) !== "sent") socket.destroy();
+    const fd = descriptorOf(socket);
+    for (let tries = 0; tries < SEND_TRIES; tries += 1) {
+      const result = this.#system.send(fd, Buffer.from(text), descriptors);
+      if (result === "sent") return;
+      if (result === "closed") break;
+      this.#system.poll([{ fd, events: POLL.out }], SEND_AGAIN_MS);
+      this.#system.poll([{ fd, events: 0 }], SEND_AGAIN_MS); // the socket may have room when the kernel has none
+    }
+    socket.destroy();
   }
 
   /** Keeps the program alive while it waits for the supervisor's word, or lets it end by itself. */

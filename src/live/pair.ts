@@ -3,6 +3,9 @@ import { MAX_DESCRIPTORS, MAX_MESSAGE_BYTES, POLL } from "../memory/index.ts";
 import { type FrozenRecord, PAIR, type SliceRecord, SUCCESSOR_ENDED } from "./protocol.ts";
 import type { LiveSystem } from "./system.ts";
 
+/** How long a sender rests before it tries once more, ms. */
+const SEND_AGAIN_MS = 1;
+
 /** How long `frozen` is looked for without sleeping: waking up would take a small state's whole blackout. */
 const WATCH_NS = 5_000_000n;
 
@@ -82,10 +85,12 @@ export class Pair {
   }
 
   #send(payload: Uint8Array, descriptors: readonly number[], deadlineNs: bigint): void {
-    for (;;) {
+    for (let again = false; ; again = true) {
       const result = this.#system.send(this.#fd, payload, descriptors);
       if (result === "sent") return;
       if (result === "closed") throw cancelled(SUCCESSOR_ENDED);
+      // The socket may have room all the same: it is the kernel that has none, for a while.
+      if (again) this.#system.poll([{ fd: this.#fd, events: 0 }], SEND_AGAIN_MS);
       if (!this.#wait(POLL.out, deadlineNs))
         throw cancelled("the successor did not read its connections in time");
     }

@@ -71,7 +71,7 @@
  *          2                  P → S' all that a supervisor has to know again: listen* if unanswered, ready, serving
  * ```
  * `adopted` and its descriptors are one message on the control socket, which S' reads itself until that line has
- * come; more than 253 descriptors begin in messages before it, whose payload is a space. An end of a control
+ * come; more than 252 descriptors begin in messages before it, whose payload is a space. An end of a control
  * socket that has been left is given up for the next one that dials.
  *
  * S may have ended in the middle of an update. Before it started N it had written down where both programs are

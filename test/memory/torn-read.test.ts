@@ -6,7 +6,10 @@ import { fileURLToPath } from "node:url";
 import { createMemfd, duplicate, openDescriptor, PhysicalMemory } from "#src/memory/index.js";
 
 const fixture = fileURLToPath(new URL("./fixtures/restless-writer.js", import.meta.url));
-const READS = Number(process.env.KSTATE_TORN_READS ?? 30_000);
+const READS = Number(process.env.KSTATE_TORN_READS ?? 20_000);
+/** So many superblocks have to be met: on a busy machine the owner rests after all, and is waited for. */
+const MOMENTS = 1000;
+const MAX_READS = 5_000_000 + READS;
 
 test("whoever does not own the memory finds a superblock, a table and streams of one moment, though the owner never rests", async () => {
   const backEnd = createMemfd(1024 * 1024);
@@ -18,7 +21,9 @@ test("whoever does not own the memory finds a superblock, a table and streams of
     await once(writer.stdout!, "data");
     const memory = PhysicalMemory.attach(openDescriptor(backEnd.descriptor));
     let [last, moments] = [0, 0];
-    for (let read = 0; read < READS; read += 1) {
+    let reads = 0;
+    for (; reads < READS || moments < MOMENTS; reads += 1) {
+      assert.ok(reads < MAX_READS, `the owner changed it only ${moments} times`);
       const { superblock, table } = memory.snapshot();
       assert.ok(superblock.sequence >= last, `from ${last} back to ${superblock.sequence}`);
       if (superblock.sequence > last) moments += 1;
@@ -35,8 +40,7 @@ test("whoever does not own the memory finds a superblock, a table and streams of
         return () => assert.equal(round, generation);
       })!();
     }
-    assert.ok(moments > READS / 100, `the owner changed it only ${moments} times in ${READS} reads`);
-    if (READS > 100_000) console.log(`${READS} reads of ${moments} moments, up to sequence ${last}`);
+    if (READS > 100_000) console.log(`${reads} reads of ${moments} moments, up to sequence ${last}`);
   } finally {
     writer.kill("SIGKILL");
     await once(writer, "close");

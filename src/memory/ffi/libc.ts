@@ -436,8 +436,14 @@ export function poll(descriptors: readonly { fd: number; events: number }[], tim
   return descriptors.map((_, index) => (count > 0 ? entries.getInt16(8 * index + 6, true) : 0));
 }
 
-/** Most descriptors that the kernel takes in one message (SCM_MAX_FD). */
-export const MAX_DESCRIPTORS = 253;
+/**
+ * Most descriptors that are sent in one message. The kernel takes 253 (SCM_MAX_FD), but `sendmsg` of musl copies control
+ * data into 1,024 bytes, which is one less: ENOMEM.
+ */
+export const MAX_DESCRIPTORS = 252;
+/** A program with a version before this one sends 253. */
+const RECEIVED_DESCRIPTORS = 254;
+const ETOOMANYREFS = 109;
 /** Most bytes that {@link sendMessage} and {@link receiveMessage} move in one message. */
 export const MAX_MESSAGE_BYTES = 64 * 1024;
 
@@ -471,8 +477,8 @@ const scratch = lazy(() => {
 });
 
 /**
- * Sends one message with descriptors, without waiting. `full`: the receiver has to read first, poll for
- * {@link POLL}.out. `closed`: nobody is at the other end. The sender keeps its own descriptors.
+ * Sends one message with descriptors, without waiting. `full`: the receiver has to read first, or the kernel has no
+ * room for it or for more descriptors under way (ENOMEM, ETOOMANYREFS); poll for {@link POLL}.out, and a while. `closed`: nobody is at the other end. The sender keeps its own descriptors.
  */
 export function sendMessage(
   fd: number,
@@ -493,9 +499,9 @@ export function sendMessage(
     view.setInt32(control + CONTROL_HEADER + 4 * index, descriptor, true);
   }
   if (Number(calls().sendmsg(fd, address, MSG_DONTWAIT | MSG_NOSIGNAL)) >= 0) return "sent";
-  const { EAGAIN, ENOBUFS, EPIPE, ECONNRESET } = constants.errno;
+  const { EAGAIN, ENOBUFS, ENOMEM, EPIPE, ECONNRESET } = constants.errno;
   const errno = native().errno();
-  if (errno === EAGAIN || errno === ENOBUFS) return "full";
+  if (errno === EAGAIN || errno === ENOBUFS || errno === ENOMEM || errno === ETOOMANYREFS) return "full";
   if (errno === EPIPE || errno === ECONNRESET) return "closed";
   throw systemCallError("sendmsg");
 }
@@ -509,7 +515,7 @@ export interface ReceivedMessage {
 /** Receives one message without waiting. A message that did not fit, which ours never are, is `SYSTEM_CALL`. */
 export function receiveMessage(fd: number): ReceivedMessage | "empty" | "closed" {
   const { address, view, header, control, payload } = scratch();
-  header(MAX_MESSAGE_BYTES, CONTROL_HEADER + 4 * (MAX_DESCRIPTORS + 1));
+  header(MAX_MESSAGE_BYTES, CONTROL_HEADER + 4 * RECEIVED_DESCRIPTORS);
   const received = Number(calls().recvmsg(fd, address, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
   if (received === -1) {
     const errno = native().errno();
