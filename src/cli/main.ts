@@ -3,6 +3,7 @@ import { type ErrorCode, isKstateError } from "../error/index.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { commands } from "./commands/index.ts";
 import { helpText } from "./help.ts";
+import { print, printError } from "./print.ts";
 import { type CliTool, parseToolLine, tools } from "./tools/index.ts";
 import { usage } from "./usage.ts";
 
@@ -23,7 +24,7 @@ const untried: readonly ErrorCode[] = [
 async function main(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === "help" || name === "--help" || name === "-h") {
-    console.log(helpText);
+    print(helpText);
     return name === undefined ? 2 : 0;
   }
   try {
@@ -33,13 +34,16 @@ async function main(argv: readonly string[]): Promise<number> {
     if (command === undefined) throw usage(`there is no command ${name}`);
     const line = parseCommandLine(rest, command.options);
     if (line.help) {
-      console.log(helpText);
+      print(helpText);
       return 0;
     }
     return await command.run(line);
   } catch (error) {
-    if (!isKstateError(error)) throw error;
-    console.error(`kstate ${name}: ${error.message} [${error.code}]`);
+    if (!isKstateError(error)) {
+      printError(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      return 1;
+    }
+    printError(`kstate ${name}: ${error.message} [${error.code}]`);
     return untried.includes(error.code) ? 2 : 1;
   }
 }
@@ -47,7 +51,7 @@ async function main(argv: readonly string[]): Promise<number> {
 async function runTool(tool: CliTool, argv: readonly string[]): Promise<number> {
   const line = parseToolLine(argv, tool.options);
   if (line !== null) return tool.run(line);
-  console.log(tool.help);
+  print(tool.help);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 import { type HistoryEntry, HistoryFile, runtimeDirectory, socketPath } from "../../supervisor/index.ts";
 import type { CommandLine } from "../command-line.ts";
+import { print } from "../print.ts";
 
 /** Prints what has happened to a service, the newest last; also when it does not run. */
 export async function history({ name, json, limit }: CommandLine): Promise<number> {
@@ -7,8 +8,8 @@ export async function history({ name, json, limit }: CommandLine): Promise<numbe
   socketPath(directory, name); // refuses a name that cannot be one
   const entries = new HistoryFile(directory, name).read();
   for (const entry of entries.slice(Math.max(0, entries.length - limit)))
-    console.log(json ? JSON.stringify(entry) : describe(entry));
-  if (entries.length === 0 && !json) console.log(`${name}: nothing has happened yet`);
+    print(json ? JSON.stringify(entry) : describe(entry));
+  if (entries.length === 0 && !json) print(`${name}: nothing has happened yet`);
   return 0;
 }
 

@@ -4,6 +4,7 @@ import type { SupervisorStatus } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
 import { absoluteAddress } from "../carrier-option.ts";
 import type { CommandLine } from "../command-line.ts";
+import { print, printError } from "../print.ts";
 import { usage } from "../usage.ts";
 import { describe, requestSuspend } from "./suspend.ts";
 
@@ -19,7 +20,7 @@ export async function kexec(line: CommandLine): Promise<number> {
   const { memory } = (await ask(name, { type: "status" })) as SupervisorStatus;
   const problems = kexecProblems(address, next, memory.usedBytes);
   if (dryRun) {
-    console.log(
+    print(
       json
         ? JSON.stringify({ outcome: problems.length === 0 ? "ready" : "refused", next, problems })
         : inWords(problems, next.kernel),
@@ -31,9 +32,7 @@ export async function kexec(line: CommandLine): Promise<number> {
   kexecSystem.load(next);
   try {
     const result = await requestSuspend(line, address, json);
-    console.log(
-      json ? JSON.stringify({ outcome: "suspended", ...result }) : describe(name, to, result).join("\n"),
-    );
+    print(json ? JSON.stringify({ outcome: "suspended", ...result }) : describe(name, to, result).join("\n"));
   } catch (error) {
     kexecSystem.unload();
     throw error;
@@ -43,7 +42,7 @@ export async function kexec(line: CommandLine): Promise<number> {
   } catch (error) {
     kexecSystem.unload();
     const { message } = error as Error;
-    console.error(`kstate kexec: ${message}; "kstate resume --name ${name}" goes on with the state in ${to}`);
+    printError(`kstate kexec: ${message}; "kstate resume --name ${name}" goes on with the state in ${to}`);
   }
   return 1;
 }

@@ -3,6 +3,7 @@ import { isKstateError, KstateError } from "../../error/index.ts";
 import type { ResumeResult } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
 import type { CommandLine } from "../command-line.ts";
+import { print } from "../print.ts";
 import { usage } from "../usage.ts";
 import { serve } from "./run.ts";
 
@@ -14,7 +15,7 @@ export async function resume(line: CommandLine): Promise<number> {
   const { name, json, command, environment, staleOk } = line;
   try {
     const result = (await ask(name, { type: "resume", command, environment })) as ResumeResult;
-    console.log(json ? JSON.stringify({ outcome: "resumed", ...result }) : describe(name, result));
+    print(json ? JSON.stringify({ outcome: "resumed", ...result }) : describe(name, result));
     return 0;
   } catch (error) {
     if (!isKstateError(error, "NO_SUPERVISOR")) throw error;

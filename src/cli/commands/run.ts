@@ -22,6 +22,7 @@ import {
 } from "../../supervisor/index.ts";
 import { waitingIn } from "../carrier-option.ts";
 import { type CommandLine, SIGNALS } from "../command-line.ts";
+import { printError } from "../print.ts";
 import { usage } from "../usage.ts";
 
 /** Runs a service until it ends; its exit status is the program's. */
@@ -64,7 +65,7 @@ export async function serve(line: CommandLine, waiting: Waiting | undefined): Pr
         name,
         cwd: logicalDirectory(),
         runtimeDirectory: directory,
-        log: (text: string) => console.error(`kstate: ${text}`),
+        log: (text: string) => printError(`kstate: ${text}`),
         restarts,
         activated: activatedSockets(process.env, process.pid),
         ...(notify === undefined ? {} : { notify }),
@@ -127,7 +128,7 @@ function watchSignals(supervisor: Supervisor, { updateOn, timeouts }: CommandLin
         .update(again, timeouts, () => {})
         .catch((error: Error) => {
           if (!isKstateError(error)) throw error;
-          console.error(`kstate: ${signal}: ${error.message} [${error.code}]`);
+          printError(`kstate: ${signal}: ${error.message} [${error.code}]`);
         });
     });
   }

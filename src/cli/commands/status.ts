@@ -1,11 +1,12 @@
 import type { SupervisorStatus } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
 import type { CommandLine } from "../command-line.ts";
+import { print } from "../print.ts";
 
 /** Prints what runs and how the last update went. */
 export async function status({ name, json }: CommandLine): Promise<number> {
   const found = (await ask(name, { type: "status" })) as SupervisorStatus;
-  console.log(json ? JSON.stringify(found) : describe(found));
+  print(json ? JSON.stringify(found) : describe(found));
   return 0;
 }
 

@@ -5,6 +5,7 @@ import { DEFAULT_TIMEOUTS, type SuspendResult } from "../../supervisor/index.ts"
 import { ask } from "../ask.ts";
 import { absoluteAddress } from "../carrier-option.ts";
 import type { CommandLine } from "../command-line.ts";
+import { print, printError } from "../print.ts";
 import { usage } from "../usage.ts";
 
 /** How long a program waits frozen for its state to be kept, ms: media are slow, and nobody is served anyway. */
@@ -18,8 +19,8 @@ export async function suspend(line: CommandLine): Promise<number> {
   if (isStream && process.stdout.isTTY)
     throw usage("--to - writes the state to standard output: give it a file or a pipe");
   const result = await requestSuspend(line, isStream ? null : absoluteAddress(to), json);
-  const print = isStream ? console.error : console.log;
-  print(
+  const say = isStream ? printError : print;
+  say(
     json
       ? JSON.stringify({ outcome: "suspended", ...result })
       : [...describe(name, isStream ? null : to, result), whatNext(line, to, result)].join("\n"),
@@ -35,7 +36,7 @@ export async function requestSuspend(
 ): Promise<SuspendResult> {
   const lock = lockFile === null ? null : parseLockRecord(readFileSync(lockFile, "utf8"));
   const progress = (text: string): void => {
-    if (!quiet) console.error(`kstate: ${text}`);
+    if (!quiet) printError(`kstate: ${text}`);
   };
   const freezeMs = timeouts.freezeMs === DEFAULT_TIMEOUTS.freezeMs ? FREEZE_MS : timeouts.freezeMs;
   const request = {

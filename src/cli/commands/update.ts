@@ -3,6 +3,7 @@ import { isKstateError, toErrorRecord } from "../../error/index.ts";
 import type { ControlRequest, UpdateResult } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
 import type { CommandLine } from "../command-line.ts";
+import { print, printError } from "../print.ts";
 
 /** Replaces the running program by its next version. */
 export function update(line: CommandLine): Promise<number> {
@@ -19,14 +20,14 @@ export function rollback(line: CommandLine): Promise<number> {
 async function request({ name, json }: CommandLine, request: ControlRequest): Promise<number> {
   try {
     const result = (await ask(name, request, (text) => {
-      if (!json) console.error(`kstate: ${text}`);
+      if (!json) printError(`kstate: ${text}`);
     })) as UpdateResult;
-    console.log(json ? JSON.stringify({ outcome: "committed", ...result }) : describe(result));
+    print(json ? JSON.stringify({ outcome: "committed", ...result }) : describe(result));
     return 0;
   } catch (error) {
     if (json && isKstateError(error))
-      console.log(JSON.stringify({ outcome: "failed", error: toErrorRecord(error) }));
-    else if (isKstateError(error, "UPDATE_REFUSED")) console.error(reportOf(error.detail as CheckResult));
+      print(JSON.stringify({ outcome: "failed", error: toErrorRecord(error) }));
+    else if (isKstateError(error, "UPDATE_REFUSED")) printError(reportOf(error.detail as CheckResult));
     throw error;
   }
 }

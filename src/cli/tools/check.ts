@@ -12,6 +12,7 @@ import {
   waiverRules,
   worstVerdict,
 } from "../../check/index.ts";
+import { print } from "../print.ts";
 import { defaultLockFile, recordFrom } from "../record-source.ts";
 import { usage } from "../usage.ts";
 import type { CliTool, ToolLine } from "./tool.ts";
@@ -45,7 +46,7 @@ Whether NEW can load what OLD saves, and OLD what NEW saves. Exit status: 0 fine
     const format = oneOf("format", line.text("format") ?? "text", formats);
     const failOn = oneOf("fail-on", line.text("fail-on") ?? "warning", severities);
     const report = await compare(line);
-    console.log(formatted(report, format));
+    print(formatted(report, format));
     return isFailed(report, failOn) ? 1 : 0;
   },
 };
@@ -111,7 +112,7 @@ function explain(id: string): number {
     throw usage(`there is no rule ${id}; there are ${allRules.map((rule) => rule.id).join(", ")}`);
   }
   const texts = asked.map((rule) => `${rule.id}: ${rule.title}\n\n${rule.explanation}\n\nFix: ${rule.fix}`);
-  console.log(texts.join("\n\n\n"));
+  print(texts.join("\n\n\n"));
   return 0;
 }
 

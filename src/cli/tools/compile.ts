@@ -4,6 +4,7 @@ import { compiledModule } from "../../stream/index.ts";
 import { writeSource } from "../../system/index.ts";
 import { entryOf } from "../entry.ts";
 import { loadDescriptions } from "../load-descriptions.ts";
+import { print, printError } from "../print.ts";
 import type { CliTool } from "./tool.ts";
 
 export const compile: CliTool = {
@@ -26,13 +27,13 @@ the interpreter serves then, slower and with the same result.
     const what = `${units} functions for ${descriptions.length} ${descriptions.length === 1 ? "description" : "descriptions"}`;
     if (line.flag("check")) {
       const isFresh = existsSync(out) && readFileSync(out, "utf8") === text;
-      if (isFresh) console.log(`${out}: up to date, ${what}`);
-      else console.error(`${out} is stale: run "kstate compile"`);
+      if (isFresh) print(`${out}: up to date, ${what}`);
+      else printError(`${out} is stale: run "kstate compile"`);
       return isFresh ? 0 : 1;
     }
     writeSource(out, text);
-    console.log(`${out}: ${what}`);
-    if (left.length > 0) console.log(`left to the interpreter: ${left.join(", ")}`);
+    print(`${out}: ${what}`);
+    if (left.length > 0) print(`left to the interpreter: ${left.join(", ")}`);
     return 0;
   },
 };

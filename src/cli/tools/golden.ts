@@ -5,6 +5,7 @@ import { isKstateError } from "../../error/index.ts";
 import { type LoadReport, Registry } from "../../registry/index.ts";
 import { entryOf } from "../entry.ts";
 import { loadDescriptions } from "../load-descriptions.ts";
+import { print, printError } from "../print.ts";
 import { withStreamPath } from "../service-stream.ts";
 import { withStream } from "../stream-file.ts";
 import { usage } from "../usage.ts";
@@ -46,18 +47,18 @@ async function addFile(stream: string, line: ToolLine, directory: string): Promi
     isForeign ? "it has no trailer" : damages[0]?.problem,
   );
   if (damage !== undefined) {
-    console.error(`kstate golden: ${stream} is not kept: ${damage}`);
+    printError(`kstate golden: ${stream} is not kept: ${damage}`);
     return 1;
   }
   if (existsSync(file)) {
-    console.error(
+    printError(
       `kstate golden: ${file} is there already; golden streams are added, never changed: give another --as`,
     );
     return 1;
   }
   mkdirSync(directory, { recursive: true });
   copyFileSync(stream, file, constants.COPYFILE_EXCL);
-  console.log(`${file}: added`);
+  print(`${file}: added`);
   return 0;
 }
 
@@ -82,15 +83,15 @@ async function verify(entries: readonly string[], directory: string): Promise<nu
   for (const name of files) {
     const file = join(directory, name);
     try {
-      console.log(`${file}: ${summary(load(descriptions, readFileSync(file)))}`);
+      print(`${file}: ${summary(load(descriptions, readFileSync(file)))}`);
     } catch (error) {
       if (!isKstateError(error)) throw error;
       failures += 1;
-      console.error(`${file}: ${error.message} [${error.code}]`);
+      printError(`${file}: ${error.message} [${error.code}]`);
     }
   }
   const verdict = failures === 0 ? "all can be loaded" : `${failures} cannot be loaded`;
-  console.log(`${files.length} ${files.length === 1 ? "stream" : "streams"}, ${verdict}`);
+  print(`${files.length} ${files.length === 1 ? "stream" : "streams"}, ${verdict}`);
   return failures === 0 ? 0 : 1;
 }
 

@@ -12,7 +12,7 @@ import {
   valuesJson,
   walkStream,
 } from "../../inspect/index.ts";
-import { ended, printAll } from "../print.ts";
+import { ended, printAll, printError } from "../print.ts";
 import { recordFrom } from "../record-source.ts";
 import { withStreamPath } from "../service-stream.ts";
 import { withStream } from "../stream-file.ts";
@@ -64,7 +64,7 @@ async function show(index: StreamIndex, line: ToolLine): Promise<number> {
   const isPart = path !== undefined && path.segments.length > 0;
   await printAll(output(index, events, line, path !== undefined, isPart));
   if (path !== undefined && !seen.anything) {
-    console.error(`kstate inspect: there is nothing at ${text}`);
+    printError(`kstate inspect: there is nothing at ${text}`);
     return 1;
   }
   return seen.damage ? 1 : 0;

@@ -4,6 +4,7 @@ import { lockHash } from "../../description/index.ts";
 import { writeSource } from "../../system/index.ts";
 import { entryOf } from "../entry.ts";
 import { lockEntries } from "../lock-entries.ts";
+import { print, printError } from "../print.ts";
 import type { CliTool } from "./tool.ts";
 
 export const lock: CliTool = {
@@ -25,12 +26,12 @@ hashes and where it stands in the source. Commit it, so that a change of the for
       const isFresh =
         existsSync(out) &&
         lockHash(parseLockFile(readFileSync(out, "utf8")).record) === lockHash(file.record);
-      if (isFresh) console.log(`${out}: up to date, ${what}`);
-      else console.error(`${out} is stale: run "kstate lock" and commit what it writes`);
+      if (isFresh) print(`${out}: up to date, ${what}`);
+      else printError(`${out} is stale: run "kstate lock" and commit what it writes`);
       return isFresh ? 0 : 1;
     }
     writeSource(out, formatLockFile(file));
-    console.log(`${out}: ${what}, ${lockHash(file.record).slice(0, 12)}`);
+    print(`${out}: ${what}, ${lockHash(file.record).slice(0, 12)}`);
     return 0;
   },
 };
