@@ -210,7 +210,9 @@ test("a list of parts names files beside it and nothing else", async (t) => {
   damaged({ parts: [{ ...directoryPart, bytes: statSync(join(directory, directoryPart.name)).size || 1 }] });
   assert.throws(
     () => carrier.find(),
-    (error) => isKstateError(error, "CARRIER_FAILED") || isKstateError(error, "IMAGE_INVALID"),
+    (error) =>
+      isKstateError(error, "FILE_UNTRUSTED") &&
+      /00000000\.0001: it is not a regular file/.test(error.message),
   );
   const missing = Array.from({ length: 100 }, (_, i) => ({ ...first, name: `x.0000000a.${1000 + i}` }));
   damaged({ parts: missing });
