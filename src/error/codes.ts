@@ -277,6 +277,8 @@ export interface ErrorDetails {
   UPDATE_TIMEOUT: { readonly phase: string; readonly timeoutMs: number };
   /** The program threw something of its own while it booted or took over. The message is what it threw. */
   PROGRAM_THREW: { readonly stack: string | null };
+  /** The supervisor could not do what it was asked for, and no program is to blame. The message says what; it goes on. */
+  SUPERVISOR_FAILED: { readonly stack: string | null };
   /** The update was cancelled by the other side before it was committed. */
   UPDATE_CANCELLED: { readonly reason: string };
   /** Supervisor and program speak different versions of the protocol. Use the same major version of kstate. */

@@ -1,4 +1,4 @@
-import { type ErrorRecord, toErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
 import type { Registry } from "../registry/index.ts";
 import { createOwn } from "../system/index.ts";
 
@@ -8,6 +8,19 @@ export function saveFile(registry: Registry, path: string): ErrorRecord | null {
     createOwn(path, registry.save());
     return null;
   } catch (error) {
-    return toErrorRecord(error);
+    return toErrorRecord(isOfSystem(error) ? failed(path, error) : error);
   }
+}
+
+function isOfSystem(error: unknown): error is NodeJS.ErrnoException & { readonly code: string } {
+  return error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string";
+}
+
+function failed(path: string, cause: { readonly code: string; readonly message: string }): KstateError {
+  return new KstateError(
+    "STATE_FILE_FAILED",
+    `cannot save into ${path}: ${cause.message}`,
+    { path, errno: cause.code },
+    { cause },
+  );
 }

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { openCarrier } from "../carrier/index.ts";
-import { KstateError, toErrorRecord } from "../error/index.ts";
+import { KstateError, toSupervisorRecord } from "../error/index.ts";
 import { LineSplitter } from "../live/protocol.ts";
 import { isUnixBound, peerCredentials } from "../memory/index.ts";
 import { removeDeadSocket, userId } from "../system/index.ts";
@@ -87,7 +87,7 @@ async function answer(asker: Asker, line: string, supervisor: Supervisor): Promi
     });
     send({ type: "done", result });
   } catch (error) {
-    send({ type: "error", error: toErrorRecord(error) });
+    send({ type: "error", error: toSupervisorRecord(error) });
   }
   socket.end();
 }

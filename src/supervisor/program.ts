@@ -1,5 +1,11 @@
 import type { Socket } from "node:net";
-import { type ErrorRecord, fromErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import {
+  type ErrorRecord,
+  fromErrorRecord,
+  KstateError,
+  toErrorRecord,
+  toSupervisorRecord,
+} from "../error/index.ts";
 import {
   commonProtocol,
   formatMessage,
@@ -127,7 +133,7 @@ export class Program {
         yield message;
       }
     } catch (error) {
-      this.failure = toErrorRecord(error);
+      this.failure = toSupervisorRecord(error);
       this.kill("SIGKILL");
     }
   }

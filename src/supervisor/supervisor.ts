@@ -1,5 +1,5 @@
 import type { Carrier, Waiting } from "../carrier/index.ts";
-import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, KstateError, toSupervisorRecord } from "../error/index.ts";
 import type { ToSupervisor } from "../live/protocol.ts";
 import { adoptService } from "./adopt-service.ts";
 import type {
@@ -140,7 +140,7 @@ export class Supervisor {
       program.sendDescriptor(await this.#service.listening.open(key, address));
       program.send({ type: "listening", key, error: null });
     } catch (error) {
-      program.send({ type: "listening", key, error: toErrorRecord(error) });
+      program.send({ type: "listening", key, error: toSupervisorRecord(error) });
     }
   }
 

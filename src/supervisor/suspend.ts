@@ -1,5 +1,5 @@
 import type { Stored, StoreOptions, StoreProgress } from "../carrier/index.ts";
-import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, KstateError, toErrorRecord, toSupervisorRecord } from "../error/index.ts";
 import { decidedWord, type SuspendFigures, type ToSupervisor } from "../live/protocol.ts";
 import { isOfAnother } from "../live/update-messages.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
@@ -129,7 +129,7 @@ export class Suspend {
       this.#keepMs = system.nowMs() - startedAtMs;
       this.#feed({ type: "kept" });
     } catch (error) {
-      this.#feed({ type: "notKept", error: toErrorRecord(error) });
+      this.#feed({ type: "notKept", error: toSupervisorRecord(error) });
     }
   }
 
