@@ -21,16 +21,22 @@ const updates = Number(values.updates ?? (values.quick ? 10 : 100));
 /** Half of what is free, at most 10 GiB; it is really used. */
 const folioMiB = values.quick ? 1024 : Math.min(10_240, Math.floor(freemem() / 2 ** 21 / 256) * 256);
 const large = Math.max(3, Math.floor(updates / 10));
+/** Every row is called after what it ran, so both come from one number. */
+const counted = (count) => count.toLocaleString("en-US");
+const objects = (count, what = "") => ({
+  name: `${what}${counted(count)} objects`,
+  env: { STATE_OBJECTS: count },
+});
+const crowd = values.quick ? 1_000 : 10_000;
+const peerObjects = 25_000;
 const subjects = [
   { name: "almost nothing" },
-  { name: "1 MiB in 25,000 objects", env: { STATE_OBJECTS: 25_000 } },
-  { name: "100,000 objects", env: { STATE_OBJECTS: 100_000 } },
-  ...(values.quick
-    ? []
-    : [{ name: "100 MiB in 3,000,000 objects", env: { STATE_OBJECTS: 3_000_000 }, updates: large }]),
+  objects(25_000, "1 MiB in "),
+  objects(100_000),
+  ...(values.quick ? [] : [{ ...objects(3_000_000, "100 MiB in "), updates: large }]),
   { name: "tracked map of 500,000, 10,000 changes/s", env: { STATE_TRACKED: 500_000 } },
   { name: `${folioMiB / 1024} GiB in folios`, env: { STATE_FOLIO_MIB: folioMiB }, memory: "16G" },
-  { name: "10,000 WebSockets", crowd: values.quick ? 1_000 : 10_000 },
+  { name: `${counted(crowd)} WebSockets`, crowd },
 ];
 
 /** One service and one client, updated again and again. */
@@ -149,8 +155,10 @@ for (const subject of subjects) {
   print(`| ${cells.join(" | ")} |`);
 }
 installPeers();
-const peers = await measurePeers(Math.max(3, Math.floor(updates / 10)), 25_000);
-print("\n25,000 objects, replaced in other ways; the client connects again when it is hung up on:\n");
+const peers = await measurePeers(Math.max(3, Math.floor(updates / 10)), peerObjects);
+print(
+  `\n${counted(peerObjects)} objects, replaced in other ways; the client connects again when it is hung up on:\n`,
+);
 print("| way | times | client, median ms | worst | connections lost | state |");
 print("| --- | --- | --- | --- | --- | --- |");
 for (const { name, skipped, gaps, closed, kept } of peers) {
