@@ -1,5 +1,12 @@
 import type { EntryHeader } from "../stream/index.ts";
-import { ByteWriter, entryHeaderSize, Snapshot, sectionType, subsectionType } from "../stream/index.ts";
+import {
+  ByteWriter,
+  type Claims,
+  entryHeaderSize,
+  Snapshot,
+  sectionType,
+  subsectionType,
+} from "../stream/index.ts";
 import type { Carried, CarriedEntry, CarriedSection } from "./carried.ts";
 import { applySections, type FolioAt, type ReadSection, SectionReader, type Target } from "./load.ts";
 import { type OwnLock, ownLock } from "./own-lock.ts";
@@ -10,6 +17,8 @@ import { assertLayout, mayHoldReferences } from "./source.ts";
 export interface Filling {
   /** Undefined where nothing is put back. */
   readonly snapshot: Snapshot | undefined;
+  readonly claims: Claims;
+  readonly folioAt: FolioAt;
   readonly report: ReportBuilder;
 }
 
@@ -44,7 +53,12 @@ export function claimCarried(
   const collections = [...new Set(sections.map(({ target }) => target.collection))].flatMap((collection) =>
     collection === undefined ? [] : [{ collection, keepsOthers: true }],
   );
-  applySections(sections, new ReportBuilder(), { snapshot: new Snapshot(), folioAt, collections });
+  applySections(sections, new ReportBuilder(), {
+    snapshot: new Snapshot(),
+    claims: filling?.claims,
+    folioAt,
+    collections,
+  });
   for (const claim of claims) settle(carried, claim, filling?.report);
   return true;
 }

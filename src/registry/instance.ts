@@ -21,6 +21,18 @@ export interface Collection {
   readonly create: (instanceId: InstanceId) => object;
 }
 
+/** The object of a key that no other key has had yet: where two have one, the second gets one of its own. */
+export function ownObject(
+  { objects }: Collection,
+  instanceId: InstanceId,
+  taken: Set<object>,
+): object | undefined {
+  const object = objects.get(instanceId);
+  if (object === undefined || taken.has(object)) return undefined;
+  taken.add(object);
+  return object;
+}
+
 /** An instance in reports and messages. */
 export interface InstanceName {
   readonly description: string;

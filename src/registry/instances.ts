@@ -11,6 +11,8 @@ interface Group {
   readonly description: Description;
   readonly byWireId: Map<number, Instance>;
   readonly byKey: Map<string, Instance>;
+  /** As what each object is registered: two sections of one description cannot fill the same. */
+  readonly ids: Map<object, InstanceId>;
   readonly collection: Collection | undefined;
 }
 
@@ -64,7 +66,12 @@ export class Instances {
     if (this.#before !== "unchanged") return;
     const groups = new Map<number, Group>();
     for (const [id, group] of this.#groups)
-      groups.set(id, { ...group, byWireId: new Map(group.byWireId), byKey: new Map(group.byKey) });
+      groups.set(id, {
+        ...group,
+        byWireId: new Map(group.byWireId),
+        byKey: new Map(group.byKey),
+        ids: new Map(group.ids),
+      });
     this.#before = { groups, order: new Set(this.#order) };
   }
 
@@ -89,6 +96,14 @@ export class Instances {
     let size = 0;
     for (const item of this.#order) size += "object" in item ? 1 : item.objects.size;
     return size;
+  }
+
+  /** All registered objects, those of collections included. */
+  *objects(): IterableIterator<object> {
+    for (const item of this.#order) {
+      if ("object" in item) yield item.object;
+      else yield* item.objects.values();
+    }
   }
 
   /** Registered descriptions, without those inside them. */
@@ -166,11 +181,14 @@ export class Instances {
     const taken =
       typeof instanceId === "string" ? group.byKey.get(instanceId) : group.byWireId.get(instanceId);
     if (taken !== undefined && taken.instanceId === instanceId) throw exists(description, instanceId);
+    const other = group.ids.get(object);
+    if (other !== undefined) throw registeredAs(description, instanceId, other);
     const wireId = typeof instanceId === "string" ? this.#freeId(instanceId, group, isCarried) : instanceId;
     if (taken !== undefined) this.#move(taken, group, isCarried);
     const instance: Instance = { description, object, instanceId, wireId, isOptional };
     group.byWireId.set(wireId, instance);
     if (typeof instanceId === "string") group.byKey.set(instanceId, instance);
+    group.ids.set(object, instanceId);
     this.#order.add(instance);
     return known === undefined;
   }
@@ -193,6 +211,7 @@ export class Instances {
       const instance = this.find(description, instanceId);
       if (group === undefined || instance === undefined) throw notRegistered(description, instanceId);
       group.byWireId.delete(instance.wireId);
+      group.ids.delete(instance.object);
       if (typeof instanceId === "string") group.byKey.delete(instanceId);
       this.#order.delete(instance);
       if (group.byWireId.size > 0) return false;
@@ -231,7 +250,7 @@ export class Instances {
     if (known?.description === description) return known;
     this.#assertNoConflict(description);
     addRank(description, this.#ranks);
-    const group: Group = { description, byWireId: new Map(), byKey: new Map(), collection };
+    const group: Group = { description, byWireId: new Map(), byKey: new Map(), ids: new Map(), collection };
     this.#groups.set(description.id, group);
     this.#index(description);
     return group;
@@ -279,6 +298,15 @@ function exists(description: Description, instanceId: InstanceId): KstateError {
     "INSTANCE_EXISTS",
     `register: ${text} is registered already; unregister it first or choose another instance id`,
     { description: description.name, instanceId: String(instanceId) },
+  );
+}
+
+function registeredAs(description: Description, instanceId: InstanceId, other: InstanceId): KstateError {
+  const [own, known] = [instanceId, other].map((id) => instanceText(description.name, id));
+  return new KstateError(
+    "INSTANCE_EXISTS",
+    `register: the object of ${own} is registered already as ${known}; each instance needs an object of its own`,
+    { description: description.name, instanceId: String(other) },
   );
 }
 

@@ -3,7 +3,7 @@ import { KstateError } from "../error/index.ts";
 import type { Crc32, EntryHeader, SectionHeaders } from "../stream/index.ts";
 import { Carried } from "./carried.ts";
 import { ForeignIds } from "./foreign-ids.ts";
-import { type Collection, type Instance, instanceText } from "./instance.ts";
+import { type Collection, type Instance, instanceText, ownObject } from "./instance.ts";
 import type { Instances } from "./instances.ts";
 import {
   type ApplyOptions,
@@ -30,7 +30,7 @@ export type WholeRead = Pick<FirstPass, "report" | "carried" | "sections" | "col
 /** The second pass: puts what was read into what is registered. */
 export function fillWhole(
   read: WholeRead,
-  options: Pick<ApplyOptions, "snapshot" | "folioAt" | "isZeroCopy">,
+  options: Pick<ApplyOptions, "snapshot" | "claims" | "folioAt" | "isZeroCopy">,
 ): void {
   const { report, carried, sections } = read;
   applySections(sections, report, { ...options, collections: read.collections() });
@@ -60,6 +60,7 @@ class FirstPass {
   readonly #instances: Instances;
   readonly #reader: SectionReader;
   readonly #found = new Set<Instance>();
+  readonly #collected = new Set<object>();
   readonly #unclaimed: string[] = [];
   readonly #foreignIds: ForeignIds;
 
@@ -124,8 +125,13 @@ class FirstPass {
     if (this.#source.isForeign) return this.#foreignTarget(section, collection);
     if (collection !== undefined) {
       const instanceId = key ?? section.instanceId;
-      const { description, objects } = collection;
-      return { description, instanceId, object: objects.get(instanceId), collection };
+      const { description } = collection;
+      return {
+        description,
+        instanceId,
+        object: ownObject(collection, instanceId, this.#collected),
+        collection,
+      };
     }
     const instance = this.#instances.match(section.id, section.instanceId, key);
     if (instance !== undefined) this.#found.add(instance);
@@ -143,7 +149,12 @@ class FirstPass {
     if (collection !== undefined) {
       if (instanceId === undefined && this.#foreignIds.hasKeysOnly(description)) return undefined;
       const own = instanceId ?? wireId;
-      return { description, instanceId: own, object: collection.objects.get(own), collection };
+      return {
+        description,
+        instanceId: own,
+        object: ownObject(collection, own, this.#collected),
+        collection,
+      };
     }
     const instance = instanceId === undefined ? undefined : this.#instances.find(description, instanceId);
     if (instance !== undefined) this.#found.add(instance);

@@ -8,6 +8,7 @@ import { type Description, type Folio, picture } from "../description/index.ts";
 import { isKstateError, KstateError, reasonText, withSuppressed } from "../error/index.ts";
 import {
   Applier,
+  type Claims,
   type Decoded,
   Decoder,
   type DueCall,
@@ -101,16 +102,19 @@ export interface ApplyOptions {
   readonly isZeroCopy?: boolean;
   /** Collections that the stream has something to say about. */
   readonly collections?: readonly CollectionLoad[];
+  /** What the load has filled; of its own unless given. Registered objects that are known beforehand are in it. */
+  readonly claims?: Claims | undefined;
 }
 
 /** The second pass. */
 export function applySections(
   sections: readonly ReadSection[],
   report: ReportBuilder,
-  { snapshot, folioAt, isTrial = false, isZeroCopy = false, collections = [] }: ApplyOptions,
+  { snapshot, folioAt, isTrial = false, isZeroCopy = false, collections = [], claims }: ApplyOptions,
 ): void {
-  const applier = new Applier({ folioAt, isTrial, isZeroCopy });
+  const applier = new Applier({ folioAt, isTrial, isZeroCopy, claims });
   const progress: Progress = { target: undefined, due: undefined };
+  applier.claims.roots(objectsOf(sections));
   try {
     for (const { target } of sections) {
       progress.target = target;
@@ -126,6 +130,10 @@ export function applySections(
   }
   for (const { target } of sections) report.restored(target);
   report.kept(applier.kept);
+}
+
+function objectsOf(sections: readonly ReadSection[]): object[] {
+  return sections.flatMap(({ target: { object } }) => (object === undefined ? [] : [object]));
 }
 
 interface Progress {

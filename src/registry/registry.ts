@@ -9,6 +9,7 @@ import {
 import { isKstateError, KstateError, withSuppressed } from "../error/index.ts";
 import {
   ByteWriter,
+  Claims,
   type CodecChoice,
   type CodecUse,
   type Crc32,
@@ -19,7 +20,7 @@ import {
 import { Carried } from "./carried.ts";
 import { claimCarried, type Filling } from "./claim.ts";
 import type { Collection, InstanceId } from "./instance.ts";
-import { instanceText } from "./instance.ts";
+import { instanceText, ownObject } from "./instance.ts";
 import { Instances } from "./instances.ts";
 import { assertDescription, assertMap } from "./invalid-instance.ts";
 import { applySections, type FolioAt, SectionReader, type Target } from "./load.ts";
@@ -29,6 +30,7 @@ import { Phases } from "./phases.ts";
 import { announce } from "./register-channel.ts";
 import { type LoadReport, ReportBuilder } from "./report.ts";
 import { type BlockReason, blockReasons, type SaveInput, type SaveOptions, saveStream } from "./save.ts";
+import { sharedFolios } from "./shared-folios.ts";
 import { Source, type SourceOptions } from "./source.ts";
 import { keyId } from "./wire-ids.ts";
 
@@ -135,10 +137,11 @@ export class Registry {
     this.#instances.addCollection(collection);
     this.#forgetLock();
     const targets: Target[] = [];
+    const taken = new Set<object>();
     for (const section of this.#carried.sections()) {
       if (section.id !== description.id) continue;
       const instanceId = section.key ?? section.wireId;
-      targets.push({ description, instanceId, object: collection.objects.get(instanceId), collection });
+      targets.push({ description, instanceId, object: ownObject(collection, instanceId, taken), collection });
     }
     this.#claim(description, 0, targets);
   }
@@ -169,7 +172,8 @@ export class Registry {
   /** Fills what has just been registered from what was carried for it; if it cannot, it is not registered. */
   #claim(description: Description, instanceId: InstanceId, targets: readonly Target[]): void {
     try {
-      const context = { folioAt: this.#folioAt, filling: this.#filling };
+      const folioAt = this.#filling?.folioAt ?? sharedFolios(this.#folioAt);
+      const context = { folioAt, filling: this.#filling };
       if (this.#phases.during("loading", () => claimCarried(this.#carried, targets, context)))
         this.#lockWithCarried = undefined;
     } catch (error) {
@@ -305,10 +309,12 @@ export class Registry {
     // Before the objects are filled, so that what their hooks register claims what this stream has for it.
     this.#carried = read.carried;
     this.#lockWithCarried = undefined;
-    this.#filling = { snapshot, report: read.report };
+    const [claims, folioAt] = [new Claims(), sharedFolios(this.#folioAt)];
+    claims.roots(this.#instances.objects());
+    this.#filling = { snapshot, claims, folioAt, report: read.report };
     try {
       const { isZeroCopy } = source;
-      const fill = () => fillWhole(read, { snapshot, folioAt: this.#folioAt, isZeroCopy });
+      const fill = () => fillWhole(read, { snapshot, claims, folioAt, isZeroCopy });
       this.#instances.attempt(() => this.#phases.during("loading", fill));
     } catch (error) {
       this.#carried = carriedBefore;
@@ -362,7 +368,7 @@ export class Registry {
     );
     applySections([section], report, {
       snapshot: options.undo === false ? undefined : new Snapshot(),
-      folioAt: this.#folioAt,
+      folioAt: sharedFolios(this.#folioAt),
       isZeroCopy: source.isZeroCopy,
     });
     return report.done();

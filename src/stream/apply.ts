@@ -12,6 +12,7 @@ import {
   picture,
 } from "../description/index.ts";
 import { KstateError } from "../error/index.ts";
+import { Claims } from "./claims.ts";
 import { absent, type Decoded, type DecodedFields, type DecodedMap } from "./decoded.ts";
 import { isEqualValue } from "./equal-value.ts";
 import { isBare, zeroOf } from "./zero.ts";
@@ -35,6 +36,8 @@ export interface ApplierOptions {
   readonly isTrial?: boolean;
   /** Generated code makes values of `bytes` and `blob` views of the stream. False unless given. */
   readonly isZeroCopy?: boolean;
+  /** What the load has filled already. Nothing unless given. */
+  readonly claims?: Claims | undefined;
 }
 
 export class Applier {
@@ -45,15 +48,14 @@ export class Applier {
   readonly folioAt: (address: bigint) => unknown;
   readonly isTrial: boolean;
   readonly isZeroCopy: boolean;
-  /** Lists whose first objects are claimed without being in the set, by generated code. */
-  readonly marked: { readonly list: readonly unknown[]; count: number }[] = [];
-  readonly #claimed = new Set<object>();
+  readonly claims: Claims;
   readonly #tried: Decoded[] = [];
   #waiting: { readonly decoded: Decoded; readonly isNew: boolean }[] = [];
   #isDraining = false;
   #description: Description | undefined;
 
-  constructor({ folioAt, isTrial = false, isZeroCopy = false }: ApplierOptions) {
+  constructor({ folioAt, isTrial = false, isZeroCopy = false, claims = new Claims() }: ApplierOptions) {
+    this.claims = claims;
     this.isTrial = isTrial;
     this.isZeroCopy = isZeroCopy;
     this.folioAt = folioAt;
@@ -229,7 +231,8 @@ export class Applier {
     if (
       !ArrayBuffer.isView(existing) ||
       existing.byteLength !== from.byteLength ||
-      !isSameType(existing, from)
+      !isSameType(existing, from) ||
+      !this.claims.bytes(existing)
     ) {
       return decoded;
     }
@@ -240,7 +243,8 @@ export class Applier {
 
   #list(element: Kind, existing: unknown, decoded: unknown): unknown {
     const values = decoded as readonly unknown[];
-    if (!Array.isArray(existing)) return values.map((value) => this.#value(element, undefined, value));
+    if (!Array.isArray(existing) || !this.claims.elements(existing, existing.length, values.length))
+      return values.map((value) => this.#value(element, undefined, value));
     for (let i = 0; i < values.length; i++) {
       existing[i] = this.#value(element, i < existing.length ? existing[i] : undefined, values[i]);
     }
@@ -249,7 +253,7 @@ export class Applier {
   }
 
   #set(element: Kind, existing: unknown, values: readonly unknown[]): unknown {
-    if (!(existing instanceof Set))
+    if (!(existing instanceof Set) || !this.claims.elements(existing, existing.size, values.length))
       return new Set(values.map((value) => this.#value(element, undefined, value)));
     const before = [...existing];
     existing.clear();
@@ -258,7 +262,8 @@ export class Applier {
   }
 
   #map(keyKind: Kind, valueKind: Kind, existing: unknown, { keys, values }: DecodedMap): unknown {
-    const map = existing instanceof Map ? (existing as Map<unknown, unknown>) : new Map<unknown, unknown>();
+    const isReused = existing instanceof Map && this.claims.elements(existing, existing.size, keys.length);
+    const map = isReused ? (existing as Map<unknown, unknown>) : new Map<unknown, unknown>();
     const before = new Map(map);
     map.clear();
     for (let i = 0; i < keys.length; i++) {
@@ -270,13 +275,15 @@ export class Applier {
 
   #pointer(element: Kind, existing: unknown, decoded: unknown): unknown {
     if (isBare(element)) return this.#value(element, existing, decoded);
-    if (!isMembers(existing)) return { value: this.#value(element, undefined, decoded) };
+    if (!isMembers(existing) || !this.claims.object(existing)) {
+      return { value: this.#value(element, undefined, decoded) };
+    }
     existing.value = this.#value(element, existing.value, decoded);
     return existing;
   }
 
   #struct(existing: unknown, decoded: Decoded): object {
-    const isNew = !this.claim(existing);
+    const isNew = !this.claims.object(existing);
     const object = isNew ? this.#create(decoded) : (existing as object);
     decoded.object = object;
     this.#fill(decoded, object, isNew);
@@ -284,7 +291,7 @@ export class Applier {
   }
 
   #record(existing: unknown, { fields, values }: DecodedFields): object {
-    const isNew = !this.claim(existing);
+    const isNew = !this.claims.object(existing);
     const object = isNew ? {} : (existing as Members);
     this.#fields(fields, values, object, isNew);
     return object;
@@ -292,32 +299,16 @@ export class Applier {
 
   /** An object of another variant is not filled in: a new one takes its place. */
   #oneOf(tag: string, existing: unknown, { fields, values, variant }: DecodedFields): object {
-    const isNew = !isMembers(existing) || existing[tag] !== variant || !this.claim(existing);
+    const isNew = !isMembers(existing) || existing[tag] !== variant || !this.claims.object(existing);
     const object: Members = isNew ? { [tag]: variant } : (existing as Members);
     this.#fields(fields, values, object, isNew);
     return object;
   }
 
-  /** An object is filled in for one place of the stream only. */
-  claim(existing: unknown): boolean {
-    if (!isMembers(existing)) return false;
-    for (let marked = this.marked.pop(); marked !== undefined; marked = this.marked.pop()) {
-      for (let i = 0; i < marked.count; i++) this.#claimed.add(marked.list[i] as object);
-    }
-    if (this.#claimed.has(existing)) return false;
-    this.#claimed.add(existing);
-    return true;
-  }
-
-  /** Whether nothing was claimed yet, so that objects of one list need only be told from each other. */
-  mayMark(): boolean {
-    return this.#claimed.size === 0 && this.marked.length === 0;
-  }
-
   /** Bodies wait until the one before is done, so that chains of any length need no stack. */
   #ref(existing: unknown, decoded: Decoded): object {
     if (decoded.object !== undefined) return decoded.object;
-    const isNew = !this.claim(existing);
+    const isNew = !this.claims.object(existing);
     const object = isNew ? this.#create(decoded) : (existing as object);
     decoded.object = object;
     this.#waiting.push({ decoded, isNew });

@@ -64,9 +64,9 @@ export function isReused({ kind }: Kind): boolean {
   );
 }
 
-/** Whether objects that could be filled in stand inside. */
+/** Whether objects that could be filled in stand inside; a box is one too. */
 export function holdsObjects(kind: Kind): boolean {
-  return someKind(kind, (inner) => /^(struct|record|oneOf|ref)$/.test(inner.kind));
+  return someKind(kind, (inner) => /^(struct|record|oneOf|ref|pointer)$/.test(inner.kind));
 }
 
 function safe(p: string): string {

@@ -35,7 +35,8 @@ export class ListsFill {
     read: (y: string, existing: string) => string,
     next: string,
   ): string {
-    const [i, y, list] = ["i", "t", "a"].map((prefix) => this.#parts.text.fresh(prefix)) as [
+    const [i, y, list, kept] = ["i", "t", "a", "a"].map((prefix) => this.#parts.text.fresh(prefix)) as [
+      string,
       string,
       string,
       string,
@@ -46,7 +47,7 @@ export class ListsFill {
       next === "" ? "" : this.#markedElements(element, { n, list, i, p: next.split("+=")[0]! }, around);
     const old = isReused(element) ? `(${i}<${list}.length?${list}[${i}]:undefined)` : "";
     const rest = `for(;${i}<${n};${i}++){let ${y};${read(y, old)}${next}${list}[${i}]=${y};}`;
-    return `if(!Array.isArray(${existing})){${make}}else{const ${list}=${existing};let ${i}=0;${marked}${rest}${list}.length=${n};${x}=${list};}`;
+    return `const ${kept}=${existing};if(!Array.isArray(${kept})||!claimElements(${kept},${kept}.length,${n})){${make}}else{const ${list}=${kept};let ${i}=0;${marked}${rest}${list}.length=${n};${x}=${list};}`;
   }
 
   /** Fills what objects there are, and are there once, before the others are looked at one by one. */
@@ -151,7 +152,7 @@ export class ListsFill {
       if (existing === "") return `let ${set};${fresh}${x}=${set};`;
       const old = isReused(element) ? `${before}[${i}]` : "";
       const copy = isReused(element) ? `const ${before}=[...${set}];` : "";
-      return `let ${set}=${existing};if(${set} instanceof Set){${copy}${set}.clear();for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(old)}${set}.add(${y});}}else{${fresh}}${x}=${set};`;
+      return `let ${set}=${existing};if(${set} instanceof Set&&claimElements(${set},${set}.size,${n})){${copy}${set}.clear();for(let ${i}=0;${i}<${n};${i}++){let ${y};${read(old)}${set}.add(${y});}}else{${fresh}}${x}=${set};`;
     });
   }
 
@@ -182,7 +183,7 @@ for(let ${i}=0;${i}<${n};${i}++)${map}.set(${before}k[${i}],${before}v[${i}]);`;
       const reusing = isReused(value)
         ? `if(${map}.size>0){const ${before}=new Map(${map});${map}.clear();${loop(n, `${before}.get(${k})`)}}else{${plain(n)}}`
         : `${map}.clear();${plain(n)}`;
-      return `let ${map}=${existing};if(!(${map} instanceof Map))${map}=new Map();${reusing}${x}=${map};`;
+      return `let ${map}=${existing};if(!(${map} instanceof Map)||!claimElements(${map},${map}.size,${n}))${map}=new Map();${reusing}${x}=${map};`;
     });
   }
 }

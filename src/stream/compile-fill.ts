@@ -110,11 +110,11 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
       case "bytes":
         return `${x}=bytes(b,${p},${kind.size},${existing || "undefined"});`;
       case "bitmap":
-        return `${x}=bytesAt(b,${p},${Math.ceil(kind.count / 8)},${existing || "undefined"});`;
+        return `${x}=bytesAt(b,${p},${Math.ceil(kind.count / 8)},${existing || "undefined"},A);`;
       case "array":
       case "pointerArray": {
         if (kind.kind === "array" && isTypedName(kind.element.kind)) {
-          return `${x}=typedAt(${JSON.stringify(kind.element.kind)},b,${p},${kind.count},${existing || "undefined"});`;
+          return `${x}=typedAt(${JSON.stringify(kind.element.kind)},b,${p},${kind.count},${existing || "undefined"},A);`;
         }
         return this.#lists.fixedList(kind.element, String(kind.count), x, p, existing, around);
       }
@@ -154,7 +154,7 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
     const make = `let ${y};${read(y, "")}${x}={value:${y}};`;
     if (existing === "") return `{${make}}`;
     const inner = isReused(element) ? `${box}.value` : "";
-    return `{const ${box}=${existing};if(typeof ${box}!=="object"||${box}===null){${make}}else{let ${y};${read(y, inner)}${box}.value=${y};${x}=${box};}}`;
+    return `{const ${box}=${existing};if(!claim(${box})){${make}}else{let ${y};${read(y, inner)}${box}.value=${y};${x}=${box};}}`;
   }
 
   /** `x = ` what begins at `P`; `P` is moved behind it. */
@@ -184,7 +184,7 @@ try{const b=B,v=V;if(isNew){${set}}else{${into}}}finally{end();}}`;
         return this.variable(kind.element, x, existing, around);
       case "array":
         if (isTypedName(kind.element.kind)) {
-          return `${x}=typedAt(${JSON.stringify(kind.element.kind)},B,P,${kind.count},${old});P+=${x}.byteLength;`;
+          return `${x}=typedAt(${JSON.stringify(kind.element.kind)},B,P,${kind.count},${old},A);P+=${x}.byteLength;`;
         }
         return this.#lists.list(kind.element, String(kind.count), x, existing, around);
       case "pointerArray": {

@@ -1,4 +1,5 @@
 import type { AddressBase, Description, TypedName } from "../description/index.ts";
+import type { FillContext } from "./decoded.ts";
 import { Distinct } from "./distinct.ts";
 import { Places } from "./places.ts";
 import { isUtf8 } from "./text.ts";
@@ -99,19 +100,47 @@ function charAt(bytes: Uint8Array, start: number, size: number): string {
   return textAt(bytes, start, end);
 }
 
+/** Who fills, and so knows what was filled already; undefined while bytes are only looked at. */
+type Filler = Pick<FillContext, "claims">;
+
+/** Up to so many bytes one by one are faster than a call. */
+const loopLimit = 64;
+
 /** Into the same memory if it is of the same type and length, as the reference does. */
-function bytesAt(bytes: Uint8Array, start: number, size: number, existing: unknown): unknown {
-  if (existing instanceof Uint8Array && existing.byteLength === size) {
-    existing.set(bytes.subarray(start, start + size));
-    return existing;
-  }
-  return ownCopy(bytes, start, size);
+function bytesAt(
+  bytes: Uint8Array,
+  start: number,
+  size: number,
+  existing: unknown,
+  filler: Filler | undefined,
+): unknown {
+  return isFilled(bytes, start, size, existing, filler) ? existing : ownCopy(bytes, start, size);
 }
 
-function viewAt(bytes: Uint8Array, start: number, size: number, existing: unknown): unknown {
-  return existing instanceof Uint8Array && existing.byteLength === size
-    ? bytesAt(bytes, start, size, existing)
+function viewAt(
+  bytes: Uint8Array,
+  start: number,
+  size: number,
+  existing: unknown,
+  filler: Filler | undefined,
+): unknown {
+  return isFilled(bytes, start, size, existing, filler)
+    ? existing
     : new Uint8Array(bytes.buffer, bytes.byteOffset + start, size);
+}
+
+function isFilled(
+  bytes: Uint8Array,
+  start: number,
+  size: number,
+  existing: unknown,
+  filler: Filler | undefined,
+): boolean {
+  const fits = existing instanceof Uint8Array && existing.byteLength === size;
+  if (!fits || filler?.claims.bytes(existing) !== true) return false;
+  if (size > loopLimit) existing.set(bytes.subarray(start, start + size));
+  else for (let i = 0; i < size; i++) existing[i] = bytes[start + i]!;
+  return true;
 }
 
 function typedAt(
@@ -120,10 +149,12 @@ function typedAt(
   start: number,
   count: number,
   existing: unknown,
+  filler: Filler | undefined,
 ): unknown {
   const size = count * typedArrays[name].BYTES_PER_ELEMENT;
   const isSame = existing instanceof typedArrays[name] && existing.byteLength === size;
-  if (isSame && isLittleEndian && (name === "u8" || hasOwnPrototype(name, existing))) {
+  const mayFill = isSame && isLittleEndian && (name === "u8" || hasOwnPrototype(name, existing));
+  if (mayFill && filler?.claims.bytes(existing) === true) {
     new Uint8Array(existing.buffer, existing.byteOffset, size).set(bytes.subarray(start, start + size));
     return existing;
   }
@@ -167,8 +198,11 @@ export const loadHelpers = {
 };
 
 function blobWith(slab: Slab) {
-  return (bytes: Uint8Array, start: number, size: number, existing: unknown): unknown =>
-    existing instanceof Uint8Array && existing.byteLength === size
-      ? bytesAt(bytes, start, size, existing)
-      : slab.copy(bytes, start, size);
+  return (
+    bytes: Uint8Array,
+    start: number,
+    size: number,
+    existing: unknown,
+    filler: Filler | undefined,
+  ): unknown => (isFilled(bytes, start, size, existing, filler) ? existing : slab.copy(bytes, start, size));
 }

@@ -50,7 +50,8 @@ function customValue(){const {value,end}=customs.get(P);P=end;return value;}
 function created(create){return A.isTrial?{}:create()??{};}
 function before(preLoad,o){if(!A.isTrial)preLoad(o);}
 function nothing(){}
-function claim(x){return A.claim(x);}
+function claim(x){return A.claims.object(x);}
+function claimElements(x,size,n){return A.claims.elements(x,size,n);}
 function later(load,description,o,x){A.due.push({hook:"load",description,call:()=>load(o,x)});}
 function loaded(postLoad,description,o,version){A.due.push({hook:"postLoad",description,call:()=>postLoad(o,version,{carried:0})});}
 function short(b,s,n){switch(n){${shortCases}}}
@@ -72,7 +73,7 @@ function uniqueText(){
   if(n>${shortest}||!isAscii(s,e))return textAt(b,s,e);
   return n===0?"":short(b,s,n);
 }
-function blob(existing){const n=V.getUint32(P,true),s=P+4;P=s+n;return isZeroCopy?viewAt(B,s,n,existing):blobAt(B,s,n,existing);}
-function bytes(b,p,size,existing){return isZeroCopy?viewAt(b,p,size,existing):bytesAt(b,p,size,existing);}
-function typed(name,existing){const n=V.getUint32(P,true),x=typedAt(name,B,P+4,n,existing);P+=4+x.byteLength;return x;}
+function blob(existing){const n=V.getUint32(P,true),s=P+4;P=s+n;return isZeroCopy?viewAt(B,s,n,existing,A):blobAt(B,s,n,existing,A);}
+function bytes(b,p,size,existing){return isZeroCopy?viewAt(b,p,size,existing,A):bytesAt(b,p,size,existing,A);}
+function typed(name,existing){const n=V.getUint32(P,true),x=typedAt(name,B,P+4,n,existing,A);P+=4+x.byteLength;return x;}
 `;

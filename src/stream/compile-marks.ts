@@ -8,7 +8,8 @@
  * - By mark. Each object first gets its index in a numeric field, which is overwritten anyway; whoever does not have his
  *   own index when his turn comes stands again further on. It is done only where that field is no accessor of a class.
  *
- * From the first object on that is not certain, the Set is asked.
+ * From the first object on that is not certain, the Set is asked: also where an object does not have the number yet, since
+ * it may be a registered one.
  */
 
 import { type FieldModel, isDeprecated, isInVersion, type Kind } from "../description/index.ts";
@@ -45,7 +46,7 @@ export function markedFill(text: UnitText, marked: MarkedList): string | undefin
   const { n, list, p } = marked;
   const c = text.fresh("c");
   const test = localFunction(text, marked, key);
-  return `let ${c}=Math.min(${n},${list}.length);if(${c}>=8&&${c}<${placesLimit}&&A.mayMark()&&${test}(v,${p},${c})){${placeFill(text, marked, key, c)}}else{${byMark}}`;
+  return `let ${c}=Math.min(${n},${list}.length);if(${c}>=8&&${c}<${placesLimit}&&A.claims.mayMark(${list},${JSON.stringify(key.name)})&&${test}(v,${p},${c})){${placeFill(text, marked, key, c)}}else{${byMark}}`;
 }
 
 /** While the stream's numbers rise, where one was written is found in the stream itself; then by the table. */
@@ -56,21 +57,21 @@ function placeFill(text: UnitText, marked: MarkedList, key: FieldModel, c: strin
     .split(" ")
     .map((prefix) => text.fresh(prefix)) as [string, ...string[]];
   const valueAt = (place: string) => scalar(key.kind, at(place, offsetOf(key)));
-  const next = `const ${y}=${list}[${i}];if(typeof ${y}!=="object"||${y}===null)break;const ${old}=${y}${m},${now}=${valueAt(p)};`;
+  const next = `const ${y}=${list}[${i}];if(typeof ${y}!=="object"||${y}===null)break;const ${old}=${y}${m},${now}=${valueAt(p)};if(typeof ${old}!=="number")break;`;
   const fill = `${into(y)}${p}+=${size};`;
   const isOther = `if(${y}${m}!==${now}){${i}++;${c}=0;break;}`;
   const find = findFunction(text, marked, key);
-  return `A.marked.push({list:${list},count:${c}});const ${start}=${p};let ${last}=-Infinity,${base}=${valueAt(p)};
+  return `A.claims.marked.push({list:${list},count:${c}});const ${start}=${p};let ${last}=-Infinity,${base}=${valueAt(p)};
 for(;${i}<${c};${i}++){${next}if(!(${now}>${last}))break;
-if(typeof ${old}==="number"&&${old}<=${last}){let ${k}=${old}-${base};if(!(${k}>=0&&${k}<${i}&&${valueAt(`${start}+${k}*${size}`)}===${old})){${k}=${find}(v,${start},${i},${old});${base}=${old}-${k};}if(${list}[${k}]===${y}){${c}=0;break;}}
+if(${old}<=${last}){let ${k}=${old}-${base};if(!(${k}>=0&&${k}<${i}&&${valueAt(`${start}+${k}*${size}`)}===${old})){${k}=${find}(v,${start},${i},${old});${base}=${old}-${k};}if(${list}[${k}]===${y}){${c}=0;break;}}
 ${last}=${now};${fill}${isOther}}
 if(${i}<${c}){const mask=places.begin(${c}),table=places.table,next=places.next;
 for(let ${k}=0,q=${start};${k}<${i};${k}++,q+=${size}){const ${slot}=${valueAt("q")}&mask;next[${k}]=table[${slot}];table[${slot}]=${k}+1;}
 for(;${i}<${c};${i}++){${next}
-if(typeof ${old}==="number"){let ${k}=table[${old}&mask],${tries}=8;while(${k}!==0&&${list}[${k}-1]!==${y}&&--${tries}>0)${k}=next[${k}-1];if(${k}!==0)break;}
+{let ${k}=table[${old}&mask],${tries}=8;while(${k}!==0&&${list}[${k}-1]!==${y}&&--${tries}>0)${k}=next[${k}-1];if(${k}!==0)break;}
 const ${slot}=${now}&mask;${fill}next[${i}]=table[${slot}];table[${slot}]=${i}+1;${isOther}}
 places.end();}
-A.marked.at(-1).count=${i};`;
+A.claims.marked.at(-1).count=${i};`;
 }
 
 /** `(v, p, n, x)`: the place of the number among `n` that rise, or of one near it. */
@@ -105,16 +106,17 @@ function markFill(
 ): string {
   const [known, y] = [text.fresh("n"), text.fresh()];
   return `const ${known}=${markFunction(text, fields, mark.name)}(${list},${n});for(;${i}<${known};${i}++){const ${y}=${list}[${i}];
-if(${y}${member(mark.name)}!==${i}){A.marked.at(-1).count=${i};break;}${into(y)}${p}+=${size};}`;
+if(${y}${member(mark.name)}!==${i}){A.claims.marked.at(-1).count=${i};break;}${into(y)}${p}+=${size};}`;
 }
 
 /** Gives how many objects were marked: all that there are, or none. */
 function markFunction(text: UnitText, fields: readonly FieldModel[], name: string): string {
   return text.named(`m${text.id(fields)}`, (fn) => {
-    return `function ${fn}(x,n){const c=n<x.length?n:x.length;if(c<8||!A.mayMark())return 0;let known=Object.prototype;
+    return `function ${fn}(x,n){const c=n<x.length?n:x.length;if(c<8||!A.claims.mayMark(x,${JSON.stringify(name)}))return 0;let known=Object.prototype;
 for(let i=0;i<c;i++){const y=x[i];if(typeof y!=="object"||y===null)return 0;const prototype=Object.getPrototypeOf(y);
-if(prototype!==known){if(!isPlainField(prototype,${JSON.stringify(name)}))return 0;known=prototype;}y${member(name)}=i;}
-A.marked.push({list:x,count:c});return c;}`;
+if(prototype!==known){if(!isPlainField(prototype,${JSON.stringify(name)}))return 0;known=prototype;}
+if(y${member(name)}===undefined)return 0;y${member(name)}=i;}
+A.claims.marked.push({list:x,count:c});return c;}`;
   });
 }
 

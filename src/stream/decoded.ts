@@ -9,6 +9,7 @@
  */
 
 import type { Description, FieldModel } from "../description/index.ts";
+import type { Claims } from "./claims.ts";
 
 /** In place of the value of a field that is not in the stream. */
 export const absent: unique symbol = Symbol("absent");
@@ -16,16 +17,14 @@ export const absent: unique symbol = Symbol("absent");
 /** What the one who fills objects must know about the rest of the load. */
 export interface FillContext {
   readonly due: unknown[];
-  readonly marked: unknown[];
+  readonly claims: Claims;
   readonly folioAt: (address: bigint) => unknown;
   /** Only to look at the result: no hooks, plain objects. */
   readonly isTrial: boolean;
   /** Values of `bytes` and `blob` are views of the stream. */
   readonly isZeroCopy: boolean;
-  claim(existing: unknown): boolean;
   /** Throws `EQUAL_MISMATCH`. */
   assertEqual(description: Description, name: string, present: unknown, found: unknown): void;
-  mayMark(): boolean;
   keep(description: Description, name: string): void;
 }
 

@@ -1,6 +1,7 @@
 export { Applier, type DueCall, type KeptCounts } from "./apply.ts";
 export { ByteReader, plainBytes } from "./byte-reader.ts";
 export { ByteWriter } from "./byte-writer.ts";
+export { Claims } from "./claims.ts";
 export { type CodecChoice, type CodecUse, newCodecUse } from "./codec-choice.ts";
 export { generateCode } from "./compile.ts";
 export { type CompiledModule, compiledModule } from "./compile-module.ts";
