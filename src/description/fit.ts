@@ -14,6 +14,9 @@ export const integerRange = {
   i64: [-0x8000000000000000n, 0x7fffffffffffffffn],
 } as const;
 
+/** From here on a finite number would become Infinity as `f32`. */
+export const f32Overflow: number = 2 ** 128 - 2 ** 103;
+
 /** What a value of this kind must be, for messages: `an integer from 0 to 255`. */
 export function expectation(kind: Kind): string {
   switch (kind.kind) {
@@ -30,12 +33,13 @@ export function expectation(kind: Kind): string {
     case "i64":
       return `a bigint from ${integerRange[kind.kind][0]}n to ${integerRange[kind.kind][1]}n`;
     case "f32":
+      return "a number that f32 can hold (up to 3.4e38), Infinity or NaN";
     case "f64":
       return "a number";
     case "bool":
       return "true or false";
     case "char":
-      return `a string of at most ${kind.size} bytes without NUL or lone surrogates`;
+      return `a string of at most ${kind.size} bytes without NUL${kind.lone === "replace" ? "" : " or lone surrogates"}`;
     case "bytes":
       return `a Uint8Array of ${kind.size} bytes`;
     case "array":
@@ -57,7 +61,7 @@ export function expectation(kind: Kind): string {
     case "custom":
       return `a value of format ${kind.format}`;
     case "string":
-      return "a string without lone surrogates";
+      return kind.lone === "replace" ? "a string" : "a string without lone surrogates";
     case "blob":
       return "a Uint8Array";
     case "typedArray":
@@ -89,7 +93,7 @@ export function expectation(kind: Kind): string {
     case "unused":
       return "zeros";
     case "json":
-      return "what JSON can say";
+      return kind.lossy === true ? "what JSON can say" : "what JSON can say exactly";
   }
 }
 
@@ -113,6 +117,7 @@ export function fits(kind: Kind, value: unknown): boolean {
         value <= integerRange[kind.kind][1]
       );
     case "f32":
+      return typeof value === "number" && !(Math.abs(value) >= f32Overflow && Number.isFinite(value));
     case "f64":
       return typeof value === "number";
     case "bool":
@@ -125,7 +130,7 @@ export function fits(kind: Kind, value: unknown): boolean {
     case "deadline":
       return Number.isSafeInteger(value);
     case "date":
-      return value instanceof Date && !Number.isNaN(value.getTime());
+      return value instanceof Date && !Number.isNaN(timeOf(value));
     case "address":
       return typeof value === "bigint";
     case "optional":
@@ -134,6 +139,15 @@ export function fits(kind: Kind, value: unknown): boolean {
       return fits(kind.element, value);
     default:
       return true;
+  }
+}
+
+/** What the engine says, whatever a class of the program's says. */
+function timeOf(date: Date): number {
+  try {
+    return Date.prototype.getTime.call(date);
+  } catch {
+    return Number.NaN;
   }
 }
 

@@ -7,7 +7,7 @@ export {
   type ScalarField,
   type UntilOptions,
 } from "./field.ts";
-export { expectation, fits, integerRange, picture } from "./fit.ts";
+export { expectation, f32Overflow, fits, integerRange, picture } from "./fit.ts";
 export type { FieldsState, StateOf, ValueOf } from "./infer.ts";
 export {
   address,
@@ -32,6 +32,7 @@ export {
   u64,
   type WideField,
 } from "./kernel-kinds.ts";
+export { engineLimits, type LimitedKind, limitAdvice, limitOf } from "./limits.ts";
 export {
   fieldsIn,
   isSameLayout,
@@ -74,6 +75,7 @@ export {
   enumeration,
   equal,
   json,
+  type JsonOptions,
   type Limit,
   list,
   map,

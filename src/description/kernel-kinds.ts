@@ -11,7 +11,7 @@ import {
   type valueType,
 } from "./field.ts";
 import { picture } from "./fit.ts";
-import type { AddressBase, Box, CustomCodec, Description, Folio } from "./model.ts";
+import type { AddressBase, Box, CustomCodec, Description, Folio, TextOptions } from "./model.ts";
 
 /** Unsigned and signed integers, range-checked on save. `KSTATE_BASE_TYPE`. */
 export const u8: ScalarField<number, Uint8Array> = new ScalarField({ kind: "u8" });
@@ -39,9 +39,12 @@ export class WideField<List> extends ScalarField<bigint, List> {
 export const u64: WideField<BigUint64Array> = new WideField("u64");
 export const i64: WideField<BigInt64Array> = new WideField("i64");
 
-/** A string of at most `size` bytes of UTF-8, padded with NUL. `KSTATE_BASE_TYPE(…, char [size])`. */
-export function char(size: number): Field<string> {
-  return new Field({ kind: "char", size });
+/**
+ * A string of at most `size` bytes of UTF-8, padded with NUL. `lone: "replace"` saves U+FFFD for half of a character,
+ * which is three bytes; it is refused unless given. `KSTATE_BASE_TYPE(…, char [size])`.
+ */
+export function char(size: number, { lone }: TextOptions = {}): Field<string> {
+  return new Field(lone === undefined ? { kind: "char", size } : { kind: "char", size, lone });
 }
 
 /** Exactly `size` bytes. `KSTATE_BASE_TYPE(…, u8 [size])`. */

@@ -13,7 +13,7 @@ export type TypedName = Exclude<ScalarName, "bool" | "u64.safe" | "i64.safe">;
 /** The kinds of section "Kinds and their bytes"; the bytes of each are in `stream/format.ts`. */
 export type Kind =
   | { readonly kind: ScalarName }
-  | { readonly kind: "char"; readonly size: number }
+  | { readonly kind: "char"; readonly size: number; readonly lone?: LoneSurrogates }
   | { readonly kind: "bytes"; readonly size: number }
   | { readonly kind: "array"; readonly element: Kind; readonly count: number }
   | { readonly kind: "pointer"; readonly element: Kind }
@@ -22,7 +22,7 @@ export type Kind =
   | { readonly kind: "address"; readonly base: AddressBase }
   | { readonly kind: "folio" }
   | { readonly kind: "custom"; readonly format: string; readonly codec: CustomCodec<unknown> }
-  | { readonly kind: "string"; readonly max: number }
+  | { readonly kind: "string"; readonly max: number; readonly lone?: LoneSurrogates }
   | { readonly kind: "blob"; readonly max: number }
   | { readonly kind: "typedArray"; readonly element: TypedName; readonly max: number }
   | { readonly kind: "optional"; readonly element: Kind }
@@ -38,7 +38,20 @@ export type Kind =
   | { readonly kind: "deadline" }
   | { readonly kind: "equal"; readonly element: Kind }
   | { readonly kind: "unused"; readonly size: number }
-  | { readonly kind: "json"; readonly max: number };
+  | { readonly kind: "json"; readonly max: number; readonly lossy?: true };
+
+/** What a save does with a surrogate that is not part of a pair, which UTF-8 cannot say. */
+export type LoneSurrogates = "refuse" | "replace";
+
+/** How text is saved. */
+export interface TextOptions {
+  /**
+   * What a save does with half of a character, a surrogate without its other half, which UTF-8 cannot say: `"refuse"`
+   * (`VALUE_INVALID`), or `"replace"` it by U+FFFD, so that the text of one user does not bar an update. `"refuse"`
+   * unless given. Nothing in the stream and nothing that versions compare depends on it.
+   */
+  readonly lone?: LoneSurrogates;
+}
 
 export type KindName = Kind["kind"];
 

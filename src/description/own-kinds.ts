@@ -11,16 +11,25 @@ import {
 } from "./field.ts";
 import type { FieldsState, Flat, ValueOf } from "./infer.ts";
 import { target } from "./kernel-kinds.ts";
-import type { Description, TypedName } from "./model.ts";
+import type { Description, TextOptions, TypedName } from "./model.ts";
 
 /** A limit in elements, or in bytes for strings and bytes. Above it a value is refused, on save and on load. */
 export interface Limit {
   readonly max: number;
 }
 
-/** Text of at most `max` bytes of UTF-8. Lone surrogates are refused. */
-export function string({ max }: Limit): Field<string> {
-  return new Field({ kind: "string", max });
+/** How a JSON value is saved. */
+export interface JsonOptions {
+  /**
+   * Whether what JSON cannot say is changed as `JSON.stringify` does it: NaN and Infinity to null, members left out, a
+   * Date or what has `toJSON` to text, a Map to `{}`. False unless given: such a value is refused by its path.
+   */
+  readonly lossy?: boolean;
+}
+
+/** Text of at most `max` bytes of UTF-8. Lone surrogates are refused unless `lone` says otherwise. */
+export function string({ max, lone }: Limit & TextOptions): Field<string> {
+  return new Field(lone === undefined ? { kind: "string", max } : { kind: "string", max, lone });
 }
 
 /** At most `max` bytes. */
@@ -118,7 +127,10 @@ export function unused(size: number): Field<undefined, false> {
   return new Field({ kind: "unused", size });
 }
 
-/** Anything that JSON can say, of at most `max` bytes: the escape hatch, without versions or layout. */
-export function json<T = unknown>({ max }: Limit): Field<T> {
-  return new Field({ kind: "json", max });
+/**
+ * Anything that JSON can say, of at most `max` bytes: the escape hatch, without versions or layout. What would come back
+ * as something else (NaN, undefined, a Map, a class) is refused unless `lossy` says otherwise; at most 512 deep.
+ */
+export function json<T = unknown>({ max, lossy = false }: Limit & JsonOptions): Field<T> {
+  return new Field(lossy ? { kind: "json", max, lossy } : { kind: "json", max });
 }

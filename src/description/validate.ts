@@ -2,6 +2,7 @@
 
 import { KstateError } from "../error/index.ts";
 import { expectation, fits, picture } from "./fit.ts";
+import { engineLimits } from "./limits.ts";
 import type { Condition, Description, FieldModel, Kind, Waiver } from "./model.ts";
 import { isDeprecated, isInVersion } from "./versions.ts";
 import { nestedKinds } from "./walk.ts";
@@ -193,15 +194,21 @@ function isPlain(kind: Kind): boolean {
 function checkKind(kind: Kind, versionId: number, path: string, fail: Fail): void {
   switch (kind.kind) {
     case "char":
+      checkCount(kind.size, "its size", 1, path, fail, engineLimits.text);
+      checkLone(kind.lone, path, fail);
+      break;
     case "bytes":
     case "unused":
       checkCount(kind.size, "its size", 1, path, fail);
       break;
     case "bitmap":
     case "array":
-      checkCount(kind.count, "its count", 1, path, fail);
+      checkCount(kind.count, "its count", 1, path, fail, mostElements(kind));
       break;
     case "string":
+      checkCount(kind.max, "max", 0, path, fail);
+      checkLone(kind.lone, path, fail);
+      break;
     case "blob":
     case "json":
       checkCount(kind.max, "max", 0, path, fail);
@@ -213,7 +220,8 @@ function checkKind(kind: Kind, versionId: number, path: string, fail: Fail): voi
       checkElements(kind, path, fail);
       break;
     case "pointerArray":
-      if (typeof kind.count === "number") checkCount(kind.count, "its count", 1, path, fail);
+      if (typeof kind.count === "number")
+        checkCount(kind.count, "its count", 1, path, fail, engineLimits.elements);
       break;
     case "record":
       checkFields(kind.fields, versionId, `${path}.`, fail);
@@ -230,7 +238,7 @@ function checkKind(kind: Kind, versionId: number, path: string, fail: Fail): voi
         fail(path, `equal(${kind.element.kind}) cannot be compared; use a scalar, text or bytes`);
       break;
     case "typedArray":
-      if (!/^([ui](8|16|32|64)|f32|f64)$/.test(kind.element)) {
+      if (!isTypedScalar({ kind: kind.element })) {
         fail(path, `typedArray: ${kind.element} has no typed array; use list`);
       }
       checkCount(kind.max, "max", 0, path, fail);
@@ -253,10 +261,32 @@ function checkKind(kind: Kind, versionId: number, path: string, fail: Fail): voi
   }
 }
 
-function checkCount(count: number, what: string, lowest: number, path: string, fail: Fail): void {
-  if (!Number.isInteger(count) || count < lowest || count > highest) {
-    fail(path, `${what} must be an integer from ${lowest} to ${highest}, is ${picture(count)}`);
+function checkCount(
+  count: number,
+  what: string,
+  lowest: number,
+  path: string,
+  fail: Fail,
+  most: number = highest,
+): void {
+  if (!Number.isInteger(count) || count < lowest || count > most) {
+    fail(path, `${what} must be an integer from ${lowest} to ${most}, is ${picture(count)}`);
   }
+}
+
+/** A `max` may be above what the engine holds and then counts as that; so many elements there must be. */
+function mostElements(kind: Extract<Kind, { kind: "bitmap" | "array" }>): number {
+  const isArray = kind.kind === "array" && !isTypedScalar(kind.element);
+  return isArray ? engineLimits.elements : highest;
+}
+
+function isTypedScalar({ kind }: Kind): boolean {
+  return /^([ui](8|16|32|64)|f32|f64)$/.test(kind);
+}
+
+function checkLone(lone: unknown, path: string, fail: Fail): void {
+  if (lone !== undefined && lone !== "refuse" && lone !== "replace")
+    fail(path, `lone must be "refuse" or "replace", is ${picture(lone)}`);
 }
 
 function checkElements(
@@ -270,12 +300,16 @@ function checkElements(
       `${kind.key.kind} cannot be the key of a map; use a scalar, a string, an enumeration or a ref`,
     );
   }
-  if (kind.kind !== "list" && (kind.kind === "map" ? kind.key : kind.element).kind === "f32") {
+  if (kind.kind !== "list" && isRounded(kind.kind === "map" ? kind.key : kind.element)) {
     fail(path, `f32 rounds, so that two of a ${kind.kind} could become one; use f64`);
   }
   const element = kind.kind === "map" ? kind.value : kind.element;
   const empty = element.kind === "record" && element.fields.every((field) => field.kind.kind === "unused");
   if (kind.kind !== "map" && empty) fail(path, "its elements have no fields; describe what is in them");
+}
+
+function isRounded(kind: Kind): boolean {
+  return kind.kind === "optional" ? isRounded(kind.element) : kind.kind === "f32";
 }
 
 /** `pointerArray(kind, "n")`: every version that has it has an integer field n before it, without conditions. */

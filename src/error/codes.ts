@@ -37,6 +37,12 @@ export interface ErrorDetails {
   LIMIT_EXCEEDED: Place & { readonly limit: number; readonly found: number };
   /** `check` of a field or a description refused a value, on save or on load. */
   CHECK_FAILED: Place & { readonly why: string };
+  /**
+   * A list, set, map or array was changed while it was being saved, so that its count in the stream was wrong. A
+   * `preSave`, `needed` or `save` hook, a getter or a custom codec did it: let them change only what is not saved, or
+   * make the change in `preSave` of the object that holds the collection.
+   */
+  CHANGED_WHILE_SAVED: Place & { readonly before: number; readonly now: number };
   /** Values are nested deeper than any stream may be. Use `ref`, which has no depth. */
   DEPTH_EXCEEDED: Place & { readonly limit: number };
   /** An entry would be larger than 2^31 - 1 bytes. Such data belongs into folios. */

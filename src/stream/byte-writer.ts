@@ -3,6 +3,9 @@ import { KstateError } from "../error/index.ts";
 const encoder = new TextEncoder();
 const smallest = 4096;
 
+/** NaN as it is written: quiet, positive, without a payload. */
+export const nanBits = { f32: 0x7fc00000, f64: 0x7ff8000000000000n } as const;
+
 /** Appends little endian bytes to a buffer that grows, or to one that was handed in and does not. */
 export class ByteWriter {
   offset = 0;
@@ -97,15 +100,18 @@ export class ByteWriter {
     this.offset += 8;
   }
 
+  /** NaN is one value to a program, so it is always the same bytes. */
   f32(value: number): void {
     this.reserve(4);
     this.#view.setFloat32(this.offset, value, true);
+    if (Number.isNaN(value)) this.#view.setUint32(this.offset, nanBits.f32, true);
     this.offset += 4;
   }
 
   f64(value: number): void {
     this.reserve(8);
     this.#view.setFloat64(this.offset, value, true);
+    if (Number.isNaN(value)) this.#view.setBigUint64(this.offset, nanBits.f64, true);
     this.offset += 8;
   }
 

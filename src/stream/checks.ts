@@ -1,8 +1,9 @@
 import { type Check, type FieldModel, type Kind, picture } from "../description/index.ts";
-import { KstateError, type Place, reasonText } from "../error/index.ts";
+import { KstateError, type Place } from "../error/index.ts";
 import { Applier } from "./apply.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import type { Decoded } from "./decoded.ts";
+import { hookFailed } from "./hook-failure.ts";
 
 interface Deferred {
   readonly checks: readonly Check[];
@@ -59,21 +60,11 @@ function assertCheck({ predicate, why }: Check, value: unknown, where: Place): v
   try {
     holds = predicate(value);
   } catch (error) {
-    throw loadHookFailed(where, error);
+    throw hookFailed("load", where, error);
   }
   if (holds === true) return;
   const message = `cannot load ${where.description} at ${where.path}: ${why}; it is ${picture(value)}`;
   throw new KstateError("CHECK_FAILED", message, { ...where, why });
-}
-
-/** What a check, a custom `load` or a default of the program's threw. */
-export function loadHookFailed({ path, description }: Place, cause: unknown): KstateError {
-  return new KstateError(
-    "HOOK_FAILED",
-    `cannot load ${description} at ${path}: the program's own code threw ${picture(cause)}: ${reasonText(cause)}`,
-    { hook: "load", description, path },
-    { cause },
-  );
 }
 
 const compositeKinds = new Set<Kind["kind"]>([

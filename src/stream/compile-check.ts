@@ -1,6 +1,13 @@
 /** Generates `check`: the first pass over the bytes, which makes no objects. */
 
-import { type Description, type FieldModel, isDeprecated, type Kind } from "../description/index.ts";
+import {
+  type Description,
+  engineLimits,
+  type FieldModel,
+  isDeprecated,
+  type Kind,
+  limitOf,
+} from "../description/index.ts";
 import { scalarCheck } from "./compile-check-scalars.ts";
 import { distinctness, fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { conditionText, countText, type Subjects, subjectsOf } from "./compile-subjects.ts";
@@ -146,9 +153,9 @@ if(V.getInt32(${p}+8,true)!==${versionId})other(${known},V.getInt32(${p}+8,true)
     if (size !== undefined) return `if(p+${size}>e)${bail}${this.#fixed(kind, "p", versionId)}p+=${size};`;
     switch (kind.kind) {
       case "string":
-        return `p=checkText(p,e,${kind.max});`;
+        return `p=checkText(p,e,${limitOf(kind)});`;
       case "json":
-        return `p=checkJson(p,e,${kind.max});`;
+        return `p=checkJson(p,e,${limitOf(kind)});`;
       case "blob":
         return `p=checkCounted(p,e,${kind.max},1);`;
       case "typedArray":
@@ -195,7 +202,7 @@ if(V.getInt32(${p}+8,true)!==${versionId})other(${known},V.getInt32(${p}+8,true)
 
   #pointerArray({ element, count }: Of<"pointerArray">, versionId: number, subjects: Subjects): string {
     const n = typeof count === "number" ? String(count) : countText(count, subjects);
-    return `if(!(${n}>=0))${bail}${this.#elements(element, n, versionId)}`;
+    return `if(!(${n}>=0&&${n}<=${engineLimits.elements}))${bail}${this.#elements(element, n, versionId)}`;
   }
 
   #elements(element: Kind, n: string, versionId: number): string {
@@ -209,18 +216,20 @@ if(V.getInt32(${p}+8,true)!==${versionId})other(${known},V.getInt32(${p}+8,true)
   }
 
   #list(kind: Of<"list" | "set">, versionId: number): string {
-    const { element, max } = kind;
-    if (element.kind === "struct") return this.#group(element.of(), max, undefined, versionId);
+    const { element } = kind;
+    if (element.kind === "struct") return this.#group(element.of(), limitOf(kind), undefined, versionId);
     const n = this.#text.fresh("n");
     const how = kind.kind === "list" ? "always" : distinctness(element);
     const code =
       how === "always"
         ? this.#elements(element, n, versionId)
         : this.#distinctElements(element, n, how, versionId, "");
-    return `{const ${n}=count(p,e,${max});p+=4;${code}}`;
+    return `{const ${n}=count(p,e,${limitOf(kind)});p+=4;${code}}`;
   }
 
-  #map({ key, value, max }: Of<"map">, versionId: number): string {
+  #map(kind: Of<"map">, versionId: number): string {
+    const { key, value } = kind;
+    const max = limitOf(kind);
     if (value.kind === "struct") return this.#group(value.of(), max, key, versionId);
     const n = this.#text.fresh("n");
     const values = this.#variable(value, versionId);

@@ -1,6 +1,7 @@
 import type { AddressBase, Description, TypedName } from "../description/index.ts";
 import type { FillContext } from "./decoded.ts";
 import { Distinct } from "./distinct.ts";
+import { hasHugeNumber, isDeepJson } from "./json-text.ts";
 import { Places } from "./places.ts";
 import { isUtf8 } from "./text.ts";
 import { typedArrays, typedFrom } from "./typed.ts";
@@ -189,6 +190,8 @@ export const loadHelpers = {
   blobAt: blobWith(slab),
   endSlab: () => slab.end(),
   zeroOf,
+  isDeepJson,
+  hasHugeNumber,
   isPlainField,
   /** For passing over what was checked before. */
   distinct: new Distinct(),

@@ -15,7 +15,7 @@ const shortCases = Array.from({ length: shortest }, (_, i) => {
 }).join("");
 
 export const loadPrelude = `
-const {isUtf8,textAt,charAt,bytesAt,viewAt,typedAt,blobAt,endSlab,baseOf,zeroOf,otherVersion,isPlainField,places}=k0;
+const {isUtf8,textAt,charAt,bytesAt,viewAt,typedAt,blobAt,endSlab,baseOf,zeroOf,otherVersion,isPlainField,places,isDeepJson,hasHugeNumber}=k0;
 const fromCharCode=String.fromCharCode,noKeys=new Map();
 let customAt,customs,isZeroCopy=false;
 let B,V,T=0,D=0,P=0,A,meetOne,distinct,isDraining=false,drained=0,total=0,expected=0,kinds=[],objects=[],waiting=[];
@@ -29,7 +29,7 @@ function checkCounted(p,e,max,size){const n=count(p,e,max)*size;p+=4;if(n>e-p)th
 function isAscii(s,e){const v=V,b=B;while(e-s>=8){if(((v.getInt32(s,true)|v.getInt32(s+4,true))&-2139062144)!==0)return false;s+=8;}
   for(;s<e;s++)if(b[s]>127)return false;return true;}
 function checkText(p,e,max){const n=count(p,e,max);p+=4;if(n>e-p)throw 0;if(!isAscii(p,p+n)&&!isUtf8(B,p,p+n))throw 0;return p+n;}
-function checkJson(p,e,max){const end=checkText(p,e,max);JSON.parse(textAt(B,p+4,end));return end;}
+function checkJson(p,e,max){const end=checkText(p,e,max),b=B,s=p+4;if(isDeepJson(end-s,i=>b[s+i]))throw 0;const text=textAt(b,s,end);if(hasHugeNumber(text,JSON.parse(text)))throw 0;return end;}
 function checkSafe(v,p){const high=v.getInt32(p+4,true);if(high>2097151||high<-2097152||high===-2097152&&v.getUint32(p,true)===0)throw 0;}
 function checkDate(v,p){checkSafe(v,p);const ms=v.getInt32(p+4,true)*4294967296+v.getUint32(p,true);if(ms>8.64e15||ms<-8.64e15)throw 0;}
 function checkChar(b,p,size){let n=0;while(n<size&&b[p+n]!==0)n++;for(let i=n;i<size;i++)if(b[p+i]!==0)throw 0;if(!isAscii(p,p+n)&&!isUtf8(b,p,p+n))throw 0;}

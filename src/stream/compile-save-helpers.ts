@@ -1,7 +1,9 @@
 import type { AddressBase } from "../description/index.ts";
 import { integerRange } from "../description/index.ts";
-import { isWellFormed } from "./text.ts";
-import { littleEndianBytes } from "./typed.ts";
+import { isPlainCollection } from "./elements.ts";
+import { jsonText, lossyText } from "./json-text.ts";
+import { isWellFormed, wellFormed } from "./text.ts";
+import { isGone, littleEndianBytes } from "./typed.ts";
 
 const encoder = new TextEncoder();
 
@@ -36,6 +38,12 @@ export const saveHelpers = {
   isWellFormed,
   utf8Into,
   loopLimit: characterLimit(),
+  isGone,
+  isPlainCollection,
+  jsonText,
+  lossyText,
+  mended: (text: unknown) => (typeof text === "string" ? wellFormed(text) : text),
+  timeOf: (date: Date) => Date.prototype.getTime.call(date),
   encode: (text: string) => encoder.encode(text),
   address(view: DataView, offset: number, value: unknown, base: AddressBase): void {
     if (typeof value !== "bigint" || value < 0n || value > integerRange.u64[1]) throw new Misfit();

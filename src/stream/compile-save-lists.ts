@@ -1,6 +1,6 @@
 /** Generates code that writes lists, sets and maps. */
 
-import type { Description, Kind } from "../description/index.ts";
+import { type Description, type Kind, limitOf } from "../description/index.ts";
 import { fixedSize, type VersionOf } from "./compile-plan.ts";
 import { refresh, room } from "./compile-save-scalars.ts";
 import { bail, type UnitText } from "./compile-text.ts";
@@ -29,14 +29,18 @@ export class ListsSave {
     this.#parts = parts;
   }
 
-  /** All elements of an array; room for those of fixed size is made once. */
+  /**
+   * All elements of an array; room for those of fixed size is made once. Their count was written before: whoever changed
+   * it meanwhile is found out at the end, here and in sets and maps.
+   */
   each(element: Kind, x: string, n: string, versionId: number): string {
     const [i, y] = [this.#parts.text.fresh("i"), this.#parts.text.fresh()];
     const size = fixedSize(element, versionId, this.#parts.versionOf);
     const head = `for(let ${i}=0;${i}<${n};${i}++){const ${y}=${x}[${i}];`;
+    const end = `if(${x}.length!==${n})${bail}`;
     return size === undefined
-      ? `${head}${this.#parts.variable(element, y, versionId)}}`
-      : `${room(`${n}*${size}`)}${head}${this.#parts.fixed(element, y, "p", versionId)}p+=${size};}`;
+      ? `${head}${this.#parts.variable(element, y, versionId)}}${end}`
+      : `${room(`${n}*${size}`)}${head}${this.#parts.fixed(element, y, "p", versionId)}p+=${size};}${end}`;
   }
 
   collection(
@@ -47,14 +51,28 @@ export class ListsSave {
     versionId: number,
   ): string {
     const n = this.#parts.text.fresh("n");
-    const head = `{${isType}const ${n}=${x}.${kind.kind === "list" ? "length" : "size"};if(${n}>${kind.max})${bail}`;
+    const head = `{${isType}const ${n}=${x}.${kind.kind === "list" ? "length" : "size"};if(${n}>${limitOf(kind)})${bail}`;
     if (element.kind === "struct") return `${head}${this.#group(kind, element.of(), x, n, versionId)}}`;
     const count = `${room(4)}v.setUint32(p,${n},true);p+=4;`;
     if (kind.kind === "list") return `${head}${count}${this.each(element, x, n, versionId)}}`;
     const [key, y] = [this.#parts.text.fresh(), this.#parts.text.fresh()];
+    const write =
+      kind.kind === "map"
+        ? this.#parts.variable(strict(kind.key), key, versionId) +
+          this.#parts.variable(element, y, versionId)
+        : this.#parts.variable(strict(element), y, versionId);
+    return `${head}${count}${this.#walk(kind, x, n, key, y, write)}}`;
+  }
+
+  /** All elements of a set or a map, or the structs of a list. */
+  #walk(kind: Of<"list" | "set" | "map">, x: string, n: string, key: string, y: string, write: string): string {
+    if (kind.kind === "list") {
+      const i = this.#parts.text.fresh("i");
+      return `for(let ${i}=0;${i}<${n};${i}++){const ${y}=${x}[${i}];${write}}if(${x}.length!==${n})${bail}`;
+    }
+    const w = this.#parts.text.fresh("w");
     const binding = kind.kind === "map" ? `[${key},${y}]` : y;
-    const keyCode = kind.kind === "map" ? this.#parts.variable(kind.key, key, versionId) : "";
-    return `${head}${count}for(const ${binding} of ${x}){${keyCode}${this.#parts.variable(element, y, versionId)}}}`;
+    return `if(!isPlainCollection(${x}))${bail}let ${w}=0;for(const ${binding} of ${x}){if(${w}++===${n})${bail}${write}}if(${w}!==${n}||${x}.size!==${n})${bail}`;
   }
 
   /** Structs that share one header, and their subsections as columns. */
@@ -66,13 +84,24 @@ export class ListsSave {
     keyVersion: number,
   ): string {
     const [start, key, y] = [this.#parts.text.fresh("p"), this.#parts.text.fresh(), this.#parts.text.fresh()];
-    const loop = kind.kind === "map" ? `for(const [${key},${y}] of ${x})` : `for(const ${y} of ${x})`;
-    const keyCode = kind.kind === "map" ? this.#parts.variable(kind.key, key, keyVersion) : "";
-    const values = kind.kind === "map" ? `${x}.values()` : x;
-    const columns = description.subsections.map((subsection) => this.#column(subsection, values)).join("");
+    const keyCode = kind.kind === "map" ? this.#parts.variable(strict(kind.key), key, keyVersion) : "";
+    const { declared, note, columns } = this.#columns(description, kind, x, n, y);
+    const loop = this.#walk(kind, x, n, key, y, `${note}${keyCode}${this.#parts.body(description, y)}`);
     return `const ${start}=p;p=entry(p,${description.id},${this.#parts.versionOf(description)});${refresh}${this.#parts.deeper(
-      `${room(4)}v.setUint32(p,${n},true);p+=4;${loop}{${keyCode}${this.#parts.body(description, y)}}${columns}`,
+      `${room(4)}v.setUint32(p,${n},true);p+=4;${declared}${loop}${columns}`,
     )}patch(${start},p);`;
+  }
+
+  /** Subsections are those of the objects that were written, whatever the collection has by then. */
+  #columns({ subsections }: Description, { kind }: Of<"list" | "set" | "map">, x: string, n: string, y: string) {
+    if (subsections.length === 0) return { declared: "", note: "", columns: "" };
+    const values = this.#parts.text.fresh("l");
+    const all = subsections.map((subsection) => this.#column(subsection, values)).join("");
+    return {
+      declared: `const ${values}=[];`,
+      note: `${values}.push(${y});`,
+      columns: `${all}if(${x}.${kind === "list" ? "length" : "size"}!==${n})${bail}`,
+    };
   }
 
   #column(subsection: Description, values: string): string {
@@ -84,4 +113,11 @@ export class ListsSave {
     return `{const ${has}=[];let ${any}=false,${i}=0;for(const ${y} of ${values}){const w=${isNeeded};${has}.push(w);if(w)${any}=true;}
 if(${any}){const ${type}=T,${start}=p;T=${subsectionType};p=entry(p,${subsection.id},${this.#parts.versionOf(subsection)});${refresh}for(const ${y} of ${values}){${room(1)}if(${has}[${i}++]){b[p++]=1;${this.#parts.body(subsection, y!)}}else b[p++]=0;}patch(${start},p);T=${type};}}`;
   }
+}
+
+/** Keys are not mended here: two that become one are for the reference to find out. */
+function strict(kind: Kind): Kind {
+  if (kind.kind === "optional") return { ...kind, element: strict(kind.element) };
+  if (kind.kind === "string" || kind.kind === "char") return { ...kind, lone: "refuse" };
+  return kind;
 }

@@ -4,10 +4,12 @@
  */
 
 import { referencesPrelude } from "./compile-save-references.ts";
+import { f32Overflow } from "../description/index.ts";
+import { nanBits } from "./byte-writer.ts";
 import { entryHeaderSize, entrySizeLimit } from "./format.ts";
 
 export const savePrelude = `
-const {littleEndianBytes,isWellFormed,utf8Into,loopLimit,address,folio}=k0;
+const {littleEndianBytes,isWellFormed,utf8Into,loopLimit,address,folio,mended,timeOf,isGone,isPlainCollection,jsonText,lossyText}=k0,isView=ArrayBuffer.isView;
 let W,B,V,E=0,T=0,D=0,C;
 function begin(){beginReferences();}
 function end(){W=B=V=C=undefined;E=0;endReferences();}
@@ -18,9 +20,13 @@ function header(v,p,id,version,size){v.setInt32(p,T,true);v.setInt32(p+4,id,true
 function patch(start,p){const size=p-start-${entryHeaderSize};if(size>${entrySizeLimit})throw 0;V.setUint32(start+16,size,true);}
 function safe(v,p,x){const high=Math.floor(x/4294967296);v.setUint32(p,x-high*4294967296,true);v.setInt32(p+4,high,true);}
 function date(v,p,ms){if(ms!==ms)throw 0;safe(v,p,ms);}
-function put(b,x,p){const n=x.length;if(n>32){b.set(x,p);return;}for(let i=0;i<n;i++)b[p+i]=x[i];}
-function raw(p,x){if(p+x.length>E)grow(p,x.length);put(B,x,p);return p+x.length;}
-function blob(p,n,x){if(p+4+x.length>E)grow(p,4+x.length);V.setUint32(p,n,true);put(B,x,p+4);return p+4+x.length;}
+function f32(v,p,x){if(typeof x!=="number")throw 0;v.setFloat32(p,x,true);if(x!==x)v.setUint32(p,${nanBits.f32},true);else if((x>=${f32Overflow}||x<=-${f32Overflow})&&x-x===0)throw 0;}
+function nan64(v,p){v.setUint32(p,0,true);v.setUint32(p+4,${Number(nanBits.f64 >> 32n)},true);}
+/** A length that the program gave a typed array is not believed: what stands behind the end never is its own. */
+function viewed(x,max){const n=x.length;if(!isView(x)||!(n<=max)||x[n]!==undefined||(n===0?isGone(x):x[n-1]===undefined))throw 0;return n;}
+function put(b,x,p,n){if(n>32){b.set(x,p);return;}for(let i=0;i<n;i++)b[p+i]=x[i];}
+function raw(p,x){const n=x.length;if(p+n>E)grow(p,n);put(B,x,p,n);return p+n;}
+function blob(p,count,x,n){if(p+4+n>E)grow(p,4+n);V.setUint32(p,count,true);put(B,x,p+4,n);return p+4+n;}
 function text(p,s,max){
   if(typeof s!=="string")throw 0;
   const n=s.length;

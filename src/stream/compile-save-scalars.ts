@@ -31,23 +31,23 @@ export function scalarSave(text: UnitText, kind: Kind, x: string, p: string): st
     case "i64":
       return `if(typeof ${x}!=="bigint"||BigInt.asIntN(64,${x})!==${x})${bail}v.setBigInt64(${p},${x},true);`;
     case "f32":
-      return `if(typeof ${x}!=="number")${bail}v.setFloat32(${p},${x},true);`;
+      return `f32(v,${p},${x});`;
     case "f64":
-      return `if(typeof ${x}!=="number")${bail}v.setFloat64(${p},${x},true);`;
+      return `if(typeof ${x}!=="number")${bail}v.setFloat64(${p},${x},true);if(${x}!==${x})nan64(v,${p});`;
     case "bool":
       return `if(typeof ${x}!=="boolean")${bail}b[${p}]=${x}?1:0;`;
     case "char":
-      return `char(${x},${p},${kind.size},b);`;
+      return `char(${storedText(kind, x)},${p},${kind.size},b);`;
     case "bytes":
-      return `if(!(${x} instanceof Uint8Array)||${x}.length!==${kind.size})${bail}put(b,${x},${p});`;
+      return `if(!(${x} instanceof Uint8Array)||${isNotOf(x, kind.size)})${bail}put(b,${x},${p},${kind.size});`;
     case "bitmap":
-      return `if(!(${x} instanceof Uint8Array)||${x}.length!==${Math.ceil(kind.count / 8)}${
+      return `if(!(${x} instanceof Uint8Array)||${isNotOf(x, Math.ceil(kind.count / 8))}${
         kind.count % 8 === 0 ? "" : `||${x}[${Math.ceil(kind.count / 8) - 1}]>>${kind.count % 8}!==0`
-      })${bail}put(b,${x},${p});`;
+      })${bail}put(b,${x},${p},${Math.ceil(kind.count / 8)});`;
     case "enumeration":
       return enumerationText(text, kind.names, x, p);
     case "date":
-      return `if(!(${x} instanceof Date))${bail}date(v,${p},${x}.getTime());`;
+      return `if(!(${x} instanceof Date))${bail}date(v,${p},timeOf(${x}));`;
     case "address":
       return `address(v,${p},${x},${text.constant(kind.base)});`;
     case "folio":
@@ -57,6 +57,21 @@ export function scalarSave(text: UnitText, kind: Kind, x: string, p: string): st
     default:
       return undefined;
   }
+}
+
+/**
+ * Whether a typed array has not exactly so many elements. Its `length` may be the program's own; what stands behind its
+ * end never is.
+ */
+export function isNotOf(x: string, count: number): string {
+  return `!isView(${x})||${x}[${count - 1}]===undefined||${x}[${count}]!==undefined`;
+}
+
+/** An expression for the value as a load gives it back. */
+export function storedText(kind: Kind, x: string): string {
+  if (kind.kind === "f32") return `Math.fround(${x})`;
+  const isMended = (kind.kind === "string" || kind.kind === "char") && kind.lone === "replace";
+  return isMended ? `mended(${x})` : x;
 }
 
 function enumerationText(text: UnitText, names: readonly string[], x: string, p: string): string {

@@ -10,8 +10,8 @@ import {
   type Description,
   type FieldModel,
   isDeprecated,
-  isInVersion,
   type Kind,
+  limitOf,
 } from "../description/index.ts";
 import { fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { saveHelpers } from "./compile-save-helpers.ts";
@@ -19,13 +19,15 @@ import { ListsSave, type SaveParts } from "./compile-save-lists.ts";
 import { ObjectsSave } from "./compile-save-objects.ts";
 import { savePrelude } from "./compile-save-prelude.ts";
 import { referenceFunction } from "./compile-save-references.ts";
-import { isObject, refresh, room, scalarSave } from "./compile-save-scalars.ts";
+import { isNotOf, isObject, refresh, room, scalarSave, storedText } from "./compile-save-scalars.ts";
+import { conditionText, countText, type Subjects, subjectsOf } from "./compile-subjects.ts";
 import { at, bail, member, type Unit, UnitText } from "./compile-text.ts";
-import { holds } from "./condition.ts";
 import { depthLimit } from "./format.ts";
 import { isTypedName, typedArrays } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
+
+const noSubjects: Subjects = new Map();
 
 /** The text of a unit that saves a description, and the values that it refers to. */
 export function saveUnit(root: Description, versionOf: VersionOf): Unit {
@@ -69,29 +71,30 @@ class SaveGenerator implements SaveParts {
       const size = fieldsSize(fields, versionId, this.versionOf);
       const present = presentFields(fields, versionId);
       return size === undefined
-        ? `function ${name}(o,p){let v=V,b=B;${before}${this.#variableFields(fields, present, versionId)}return p;}`
+        ? `function ${name}(o,p){let v=V,b=B;${before}${this.#variableFields(present, versionId)}return p;}`
         : `function ${name}(o,p,v,b){${before}${this.#fixedFields(present, versionId)}}`;
     });
   }
 
-  #fixedFields(fields: readonly FieldModel[], versionId: number): string {
+  #fixedFields(fields: readonly FieldModel[], versionId: number, subjects = noSubjects): string {
     let offset = 0;
     let code = "";
     for (const field of fields) {
-      code += this.#field(field, (x) => this.fixed(field.kind, x, at("p", offset), versionId));
+      code += this.#field(field, subjects, (x) => this.fixed(field.kind, x, at("p", offset), versionId));
       offset += fixedSize(field.kind, versionId, this.versionOf)!;
     }
     return code;
   }
 
   /** Neighbours of fixed size share one question for room. */
-  #variableFields(all: readonly FieldModel[], fields: readonly FieldModel[], versionId: number): string {
-    let code = "";
+  #variableFields(fields: readonly FieldModel[], versionId: number): string {
+    const subjects = subjectsOf(fields, versionId, () => this.text.fresh("w"));
+    let code = [...subjects.values()].map((name) => `let ${name};`).join("");
     let run: FieldModel[] = [];
     const flush = () => {
       if (run.length === 0) return;
       const size = fieldsSize(run, versionId, this.versionOf)!;
-      code += `${room(size)}${this.#fixedFields(run, versionId)}p+=${size};`;
+      code += `${room(size)}${this.#fixedFields(run, versionId, subjects)}p+=${size};`;
       run = [];
     };
     for (const field of fields) {
@@ -100,40 +103,30 @@ class SaveGenerator implements SaveParts {
         continue;
       }
       flush();
-      const condition = this.#condition(field, all, versionId);
-      const write = this.#field(field, (x) => this.variable(field.kind, x, versionId, all));
-      code += condition === "" ? write : `if(${condition}){${write}}`;
+      const write = this.#field(field, subjects, (x) => this.variable(field.kind, x, versionId, subjects));
+      code += `${conditionText(this.text, field, subjects)}{${write}}`;
     }
     flush();
     return code;
   }
 
-  #field(field: FieldModel, write: (x: string) => string): string {
+  /** The value is read once; whoever asks for it later, a condition or a count, gets what was written. */
+  #field(field: FieldModel, subjects: Subjects, write: (x: string) => string): string {
     if (field.kind.kind === "unused") return write("");
     const x = this.text.fresh();
+    const subject = subjects.get(field);
+    const stored = storedText(field.kind, x);
     const checks = field.checks
-      .map(({ predicate }) => `if(!${this.text.constant(predicate)}(${x}))${bail}`)
+      .map(({ predicate }) => `if(!${this.text.constant(predicate)}(${stored}))${bail}`)
       .join("");
-    return `{const ${x}=${this.#savedValue(field)};${checks}${write(x)}}`;
+    const kept = subject === undefined ? "" : `${subject}=${stored};`;
+    return `{const ${x}=${this.#savedValue(field)};${kept}${checks}${write(x)}}`;
   }
 
   #savedValue(field: FieldModel): string {
     return isDeprecated(field) && field.save !== undefined
       ? `${this.text.constant(field.save)}(o)`
       : `o${member(field.name)}`;
-  }
-
-  #condition(field: FieldModel, fields: readonly FieldModel[], versionId: number): string {
-    return field.conditions
-      .map((condition) => {
-        const subject = fields.find(
-          (other) => other.name === condition.field && isInVersion(other, versionId),
-        )!;
-        const names = [holds, condition, subject].map((value) => this.text.constant(value));
-        const inner = this.#condition(subject, fields, versionId);
-        return `${inner === "" ? "" : `${inner}&&`}${names[0]}(${names[1]},${names[2]},${this.#savedValue(subject)})`;
-      })
-      .join("&&");
   }
 
   /** Writes `x` at `p`; there is room. */
@@ -160,11 +153,11 @@ class SaveGenerator implements SaveParts {
   #fixedArray(kind: Of<"array" | "pointerArray">, x: string, p: string, versionId: number): string {
     const [i, q, y] = [this.text.fresh("i"), this.text.fresh("q"), this.text.fresh()];
     const size = fixedSize(kind.element, versionId, this.versionOf)!;
-    const each = `for(let ${i}=0,${q}=${p};${i}<${kind.count};${i}++,${q}+=${size}){const ${y}=${x}[${i}];${this.fixed(kind.element, y, q, versionId)}}`;
+    const each = `for(let ${i}=0,${q}=${p};${i}<${kind.count};${i}++,${q}+=${size}){const ${y}=${x}[${i}];${this.fixed(kind.element, y, q, versionId)}}if(${x}.length!==${kind.count})${bail}`;
     const list = `if(!Array.isArray(${x})||${x}.length!==${kind.count})${bail}${each}`;
     if (kind.kind === "pointerArray" || !isTypedName(kind.element.kind)) return list;
     const type = this.text.constant(typedArrays[kind.element.kind]);
-    return `if(${x} instanceof ${type}){if(${x}.length!==${kind.count})${bail}put(b,littleEndianBytes(${x}),${p});}else{${list}}`;
+    return `if(${x} instanceof ${type}){if(${isNotOf(x, kind.count as number)})${bail}put(b,littleEndianBytes(${x}),${p},${size * (kind.count as number)});}else{${list}}`;
   }
 
   #boxed({ element }: Of<"pointer">, x: string, write: (y: string) => string): string {
@@ -178,18 +171,18 @@ class SaveGenerator implements SaveParts {
   }
 
   /** Writes `x` at `p`, asks for room itself, and leaves `p` behind it. */
-  variable(kind: Kind, x: string, versionId: number, around: readonly FieldModel[] = []): string {
+  variable(kind: Kind, x: string, versionId: number, around = noSubjects): string {
     const size = fixedSize(kind, versionId, this.versionOf);
     if (size !== undefined) return `${room(size)}${this.fixed(kind, x, "p", versionId)}p+=${size};`;
     switch (kind.kind) {
       case "string":
-        return `p=text(p,${x},${kind.max});${refresh}`;
+        return `p=text(p,${storedText(kind, x)},${limitOf(kind)});${refresh}`;
       case "blob":
-        return `if(!(${x} instanceof Uint8Array)||${x}.length>${kind.max})${bail}p=blob(p,${x}.length,${x});${refresh}`;
+        return this.#blob(x, kind.max);
       case "typedArray":
-        return `if(!(${x} instanceof ${this.text.constant(typedArrays[kind.element])})||${x}.length>${kind.max})${bail}p=blob(p,${x}.length,littleEndianBytes(${x}));${refresh}`;
+        return this.#typedArray(kind, x);
       case "json":
-        return `p=text(p,JSON.stringify(${x}),${kind.max});${refresh}`;
+        return `p=text(p,${kind.lossy === true ? "lossyText" : "jsonText"}(${x}),${limitOf(kind)});${refresh}`;
       case "custom":
         return `p=custom(p,${this.text.constant(kind)},${x});${refresh}`;
       case "array":
@@ -224,20 +217,25 @@ class SaveGenerator implements SaveParts {
     kind: Of<"array" | "pointerArray">,
     x: string,
     versionId: number,
-    around: readonly FieldModel[],
+    around: Subjects,
   ): string {
-    const count =
-      typeof kind.count === "number" ? String(kind.count) : this.#countOf(kind.count, around, versionId);
+    const count = typeof kind.count === "number" ? String(kind.count) : countText(kind.count, around);
     const n = this.text.fresh("n");
     const list = `const ${n}=${count};if(!Array.isArray(${x})||${x}.length!==${n})${bail}${this.#lists.each(kind.element, x, n, versionId)}`;
     if (kind.kind === "pointerArray" || !isTypedName(kind.element.kind)) return `{${list}}`;
     const type = this.text.constant(typedArrays[kind.element.kind]);
-    return `if(${x} instanceof ${type}){if(${x}.length!==${count})${bail}p=raw(p,littleEndianBytes(${x}));${refresh}}else{${list}}`;
+    return `if(${x} instanceof ${type}){if(${isNotOf(x, kind.count as number)})${bail}p=raw(p,littleEndianBytes(${x}));${refresh}}else{${list}}`;
   }
 
-  #countOf(name: string, fields: readonly FieldModel[], versionId: number): string {
-    const field = fields.find((other) => other.name === name && isInVersion(other, versionId));
-    return field === undefined ? "0" : `Number(${this.#savedValue(field)})`;
+  #blob(x: string, max: number): string {
+    const n = this.text.fresh("n");
+    return `if(!(${x} instanceof Uint8Array))${bail}{const ${n}=viewed(${x},${max});p=blob(p,${n},${x},${n});}${refresh}`;
+  }
+
+  #typedArray({ element, max }: Of<"typedArray">, x: string): string {
+    const n = this.text.fresh("n");
+    const size = typedArrays[element].BYTES_PER_ELEMENT;
+    return `if(!(${x} instanceof ${this.text.constant(typedArrays[element])}))${bail}{const ${n}=viewed(${x},${max});p=blob(p,${n},littleEndianBytes(${x}),${n}*${size});}${refresh}`;
   }
 
   body(description: Description, x: string): string {

@@ -1,10 +1,21 @@
 /** The reference interpreter, reading side: values without described objects in them. */
 
-import { type CustomReader, expectation, fits, type Kind, type TypedName } from "../description/index.ts";
+import {
+  type CustomReader,
+  expectation,
+  fits,
+  type Kind,
+  type LimitedKind,
+  limitAdvice,
+  limitOf,
+  type TypedName,
+} from "../description/index.ts";
 import type { KstateError } from "../error/index.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { hasStrayBits, type LeafKind } from "./encode-leaf.ts";
 import { isUtf8 } from "./text.ts";
+import { assertSynchronous } from "./hook-failure.ts";
+import { hasHugeNumber, isDeepJson, jsonDepthLimit } from "./json-text.ts";
 import { typedArrays, typedFrom } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
@@ -43,7 +54,7 @@ export class LeafReader {
       case "bool":
         return this.flag("0 or 1 (u8 takes any byte)") === 1;
       case "string":
-        return input.utf8(this.count(kind.max, 1));
+        return input.utf8(this.count(kind, 1));
       case "u64":
         return input.u64();
       case "i64":
@@ -58,11 +69,11 @@ export class LeafReader {
       case "bytes":
         return this.#bytes(kind.size);
       case "blob":
-        return this.#bytes(this.count(kind.max, 1));
+        return this.#bytes(this.count(kind, 1));
       case "bitmap":
         return this.#bitmap(kind);
       case "typedArray":
-        return this.typed(kind.element, this.count(kind.max, typedArrays[kind.element].BYTES_PER_ELEMENT));
+        return this.typed(kind.element, this.count(kind, typedArrays[kind.element].BYTES_PER_ELEMENT));
       case "enumeration":
         return kind.names[this.choice(kind.names.length, kind)];
       case "date":
@@ -74,7 +85,7 @@ export class LeafReader {
       case "folio":
         return { address: input.u64() };
       case "custom":
-        return kind.codec.load(this.customReader());
+        return this.#custom(kind);
       case "unused":
         return this.#unused(kind.size);
       case "json":
@@ -102,15 +113,20 @@ export class LeafReader {
   }
 
   /** A count of elements of at least `size` bytes each: within the limit and within the bytes left. */
-  count(max: number, size: number): number {
+  count(kind: LimitedKind, size: number): number {
     const input = this.#in;
     const count = input.u32();
-    if (count > max) {
-      const fact = `${count} at offset ${input.offset - 4} is above the limit of ${max}; raise max`;
-      throw input.trace.error("LIMIT_EXCEEDED", input.offset - 4, fact, { limit: max, found: count });
-    }
+    if (count > limitOf(kind)) throw this.above(count, kind);
     if (count * size > input.left) throw input.truncated(count * size);
     return count;
+  }
+
+  /** The error for a count or length just read that is above its limit. */
+  above(found: number, kind: LimitedKind): KstateError {
+    const { trace, offset } = this.#in;
+    const limit = limitOf(kind);
+    const fact = `${found} at offset ${offset - 4} is above the limit of ${limit}; ${limitAdvice(kind, false)}`;
+    return trace.error("LIMIT_EXCEEDED", offset - 4, fact, { limit, found });
   }
 
   #char({ size }: Of<"char">): string {
@@ -172,18 +188,33 @@ export class LeafReader {
 
   #json(kind: Of<"json">): unknown {
     const start = this.#in.offset;
-    const text = this.#in.utf8(this.count(kind.max, 1));
+    const size = this.count(kind, 1);
+    const { bytes, offset, trace } = this.#in;
+    if (isDeepJson(size, (i) => bytes[offset + i]!)) {
+      const fact = `JSON at offset ${start} is nested deeper than ${jsonDepthLimit}`;
+      throw trace.error("DEPTH_EXCEEDED", start, fact, { limit: jsonDepthLimit });
+    }
+    const text = this.#in.utf8(size);
+    let value: unknown;
     try {
-      return JSON.parse(text);
+      value = JSON.parse(text);
     } catch (cause) {
       throw this.#in.corrupt(start, "JSON", String((cause as Error).message));
     }
+    if (hasHugeNumber(text, value)) throw this.invalid(start, expectation(kind), "a number that is too large");
+    return value;
+  }
+
+  #custom(kind: Of<"custom">): unknown {
+    const value = kind.codec.load(this.customReader());
+    assertSynchronous("load", kind.format, value, this.#in.trace.place(this.#in.offset));
+    return value;
   }
 
   /** The value of a custom field; undefined if it is passed over. */
   custom(kind: Kind, isSkipped: boolean): unknown {
     if (kind.kind !== "custom") throw new TypeError(`${kind.kind} is not custom`);
-    if (!isSkipped) return kind.codec.load(this.customReader());
+    if (!isSkipped) return this.#custom(kind);
     kind.codec.skip?.(this.customReader());
     return undefined;
   }
@@ -205,7 +236,7 @@ export class LeafReader {
       f64: () => input.f64(),
       bytes: (size) => input.copy(assertSize(size)),
       skip: (size) => void input.take(assertSize(size)),
-      string: (max) => input.utf8(this.count(max, 1)),
+      string: (max) => input.utf8(this.count({ kind: "string", max }, 1)),
       fail: (expected, found) => {
         throw this.invalid(input.offset, expected, found);
       },

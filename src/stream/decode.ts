@@ -5,15 +5,17 @@
 
 import {
   type Description,
+  engineLimits,
   type FieldModel,
   isDeprecated,
   isInVersion,
   type Kind,
+  type LimitedKind,
   picture,
 } from "../description/index.ts";
 import { isKstateError } from "../error/index.ts";
 import { ByteReader } from "./byte-reader.ts";
-import { LoadChecks, loadHookFailed } from "./checks.ts";
+import { LoadChecks } from "./checks.ts";
 import type { CodecChoice, CodecUse } from "./codec-choice.ts";
 import { CompiledReader } from "./compiled-reader.ts";
 import { holds } from "./condition.ts";
@@ -21,6 +23,7 @@ import { LeafReader } from "./decode-leaf.ts";
 import { absent, Decoded, DecodedFields, type DecodedMap } from "./decoded.ts";
 import { EntryReader, type OnVersion } from "./entry-reader.ts";
 import { sectionType, subsectionType } from "./format.ts";
+import { hookFailed } from "./hook-failure.ts";
 import { leastOfFields, leastSize } from "./least-size.ts";
 import { ReferenceReader } from "./reference-reader.ts";
 import { Trace } from "./trace.ts";
@@ -103,7 +106,7 @@ export class Decoder {
       this.#entries.leave(frame);
       return decoded;
     } catch (error) {
-      throw isKstateError(error) ? error : loadHookFailed(this.trace.place(this.#in.offset), error);
+      throw isKstateError(error) ? error : hookFailed("load", this.trace.place(this.#in.offset), error);
     }
   }
 
@@ -260,6 +263,7 @@ export class Decoder {
         : fields.findIndex((field) => field.name === kind.count && isInVersion(field, versionId));
     const count = typeof kind.count === "number" ? kind.count : index < 0 ? 0 : Number(values[index]);
     if (!(count >= 0)) throw this.#leaf.invalid(this.#in.offset, "a count", picture(count));
+    if (count > engineLimits.elements) throw this.#leaf.above(count, { kind: "list", element: kind.element, max: highestCount });
     if (count > this.#in.left) throw this.#in.truncated(count);
     return this.#elements(kind.element, count, fields, values, versionId);
   }
@@ -283,9 +287,9 @@ export class Decoder {
   }
 
   #list(kind: Of<"list" | "set">, versionId: number): readonly unknown[] {
-    const { element, max } = kind;
-    if (element.kind === "struct") return this.#group(element.of(), max, undefined, versionId).values;
-    const count = this.#leaf.count(max, leastSize(element));
+    const { element } = kind;
+    if (element.kind === "struct") return this.#group(kind, element.of(), undefined, versionId).values;
+    const count = this.#leaf.count(kind, leastSize(element));
     const found = this.#elements(element, count, [], [], versionId);
     if (kind.kind === "set" && new Set(found).size !== found.length) {
       throw this.#leaf.invalid(this.#in.offset, "elements that are there once", "one that is there twice");
@@ -295,9 +299,9 @@ export class Decoder {
 
   #map(kind: Of<"map">, versionId: number): DecodedMap {
     const start = this.#in.offset;
-    const { key, value, max } = kind;
-    if (value.kind === "struct") return this.#group(value.of(), max, key, versionId);
-    const count = this.#leaf.count(max, leastSize(key) + leastSize(value));
+    const { key, value } = kind;
+    if (value.kind === "struct") return this.#group(kind, value.of(), key, versionId);
+    const count = this.#leaf.count(kind, leastSize(key) + leastSize(value));
     const [keys, values]: [unknown[], unknown[]] = [[], []];
     for (let i = 0; i < count; i++) {
       this.trace.index(i);
@@ -317,13 +321,18 @@ export class Decoder {
   }
 
   /** Structs that share one header. */
-  #group(description: Description, max: number, key: Kind | undefined, keyVersion: number): GroupMap {
+  #group(
+    kind: LimitedKind,
+    description: Description,
+    key: Kind | undefined,
+    keyVersion: number,
+  ): GroupMap {
     const { trace } = this;
     const start = this.#in.offset;
     if (this.#isPassedOver(description)) return { keys: [], values: [] };
     const frame = this.#entries.enter(description, true);
     const count = this.#leaf.count(
-      max,
+      kind,
       leastOfFields(description.fields) + (key === undefined ? 0 : leastSize(key)),
     );
     const [keys, values]: [unknown[], Decoded[]] = [[], []];
@@ -359,6 +368,9 @@ export class Decoder {
     this.#references.join(fork);
   }
 }
+
+/** What a u32 that counts can say. */
+const highestCount = 0xffffffff;
 
 interface GroupMap extends DecodedMap {
   readonly values: readonly Decoded[];

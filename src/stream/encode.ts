@@ -12,16 +12,20 @@ import {
   type Kind,
   picture,
 } from "../description/index.ts";
-import { isKstateError, KstateError, reasonText } from "../error/index.ts";
+import { isKstateError, type KstateError } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { CompiledWriter, type CompiledWriterOptions } from "./compiled-writer.ts";
 import { holds } from "./condition.ts";
+import { absent } from "./decoded.ts";
+import { type Elements, pairsOf, seenKeys, sizeOf } from "./elements.ts";
 import { LeafWriter } from "./encode-leaf.ts";
 import { EntryWriter } from "./entry-writer.ts";
 import { entryHeaderSize, sectionType, subsectionType } from "./format.ts";
+import { hookFailed } from "./hook-failure.ts";
 import { type Numbering, References } from "./references.ts";
+import { storedValue } from "./stored-value.ts";
 import { Trace } from "./trace.ts";
-import { isTyped, isTypedName, littleEndianBytes } from "./typed.ts";
+import { isTyped, isTypedName, littleEndianBytes, viewLength } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
 
@@ -67,7 +71,7 @@ export class Encoder {
         description.hooks.postSave?.(state);
       }
     } catch (error) {
-      throw isKstateError(error) ? error : hookFailed(this.trace, error);
+      throw isKstateError(error) ? error : hookFailed("save", this.trace.place(-1), error);
     }
   }
 
@@ -134,57 +138,39 @@ export class Encoder {
     }
   }
 
+  /** What others of the list ask for, a condition or a count, is taken as it was written: it is read once. */
   #fields(fields: readonly FieldModel[], versionId: number, state: unknown): void {
     const { trace } = this;
-    const object = state as Record<string, unknown>;
+    const values: unknown[] = new Array(fields.length);
+    const written: Written = { fields, values, versionId };
     for (let i = 0; i < fields.length; i++) {
       const field = fields[i]!;
-      if (!isInVersion(field, versionId)) continue;
-      if (field.conditions.length > 0 && !this.#isThere(field, fields, versionId, object)) continue;
+      if (!isInVersion(field, versionId) || !isThere(field, written)) {
+        values[i] = absent;
+        continue;
+      }
       trace.name(field.name);
       if (field.kind.kind === "unused") this.#out.zeros(field.kind.size);
       else {
-        const value = savedValue(field, object);
-        if (field.checks.length > 0) this.#checked(field, value);
-        this.#value(field.kind, value, object, fields, versionId);
+        const value = savedValue(field, state as Members);
+        values[i] = storedValue(field.kind, value);
+        if (field.checks.length > 0) this.#checked(field, values[i]);
+        this.#value(field.kind, value, written);
       }
       trace.pop();
     }
   }
 
-  /** All conditions hold, of fields that are there themselves. */
-  #isThere(
-    { conditions }: FieldModel,
-    fields: readonly FieldModel[],
-    versionId: number,
-    object: Record<string, unknown>,
-  ): boolean {
-    return conditions.every((condition) => {
-      const subject = fields.find(
-        (field) => field.name === condition.field && isInVersion(field, versionId),
-      )!;
-      return (
-        this.#isThere(subject, fields, versionId, object) &&
-        holds(condition, subject, savedValue(subject, object))
-      );
-    });
-  }
-
-  /** `object`, `fields` and `versionId` are those around the value: for counts, and for records. */
-  #value(
-    kind: Kind,
-    value: unknown,
-    object: Record<string, unknown>,
-    fields: readonly FieldModel[],
-    versionId: number,
-  ): void {
+  /** `around`: the fields around the value, for counts, and for the version of records. */
+  #value(kind: Kind, value: unknown, around: Written): void {
+    const { versionId } = around;
     switch (kind.kind) {
       case "array":
       case "pointerArray":
-        this.#array(kind, value, object, fields, versionId);
+        this.#array(kind, value, around);
         break;
       case "pointer":
-        this.#pointer(kind, value, object, fields, versionId);
+        this.#pointer(kind, value, around);
         break;
       case "struct":
         this.#struct(kind.of(), value);
@@ -202,10 +188,10 @@ export class Encoder {
         break;
       case "optional":
         this.#out.u8(value === null ? 0 : 1);
-        if (value !== null) this.#value(kind.element, value, object, fields, versionId);
+        if (value !== null) this.#value(kind.element, value, around);
         break;
       case "equal":
-        this.#value(kind.element, value, object, fields, versionId);
+        this.#value(kind.element, value, around);
         break;
       case "oneOf":
         this.#oneOf(kind, value, versionId);
@@ -218,18 +204,11 @@ export class Encoder {
     }
   }
 
-  #array(
-    kind: Of<"array" | "pointerArray">,
-    value: unknown,
-    object: Record<string, unknown>,
-    fields: readonly FieldModel[],
-    versionId: number,
-  ): void {
+  #array(kind: Of<"array" | "pointerArray">, value: unknown, around: Written): void {
     const { element } = kind;
-    const count =
-      typeof kind.count === "number" ? kind.count : countOf(kind.count, fields, versionId, object);
+    const count = typeof kind.count === "number" ? kind.count : countOf(kind.count, around);
     if (kind.kind === "array" && isTypedName(element.kind) && isTyped(element.kind, value)) {
-      if (value.length !== count) throw this.#leaf.misfit(expectation(kind), value);
+      if (viewLength(value) !== count) throw this.#leaf.misfit(expectation(kind), value);
       this.#out.bytes(littleEndianBytes(value));
       return;
     }
@@ -239,96 +218,116 @@ export class Encoder {
         value,
       );
     }
-    for (let i = 0; i < count; i++) {
-      this.trace.index(i);
-      this.#value(element, value[i], object, fields, versionId);
-      this.trace.pop();
-    }
+    this.#elements(value, count, (inner) => this.#value(element, inner, around));
   }
 
-  #pointer(
-    kind: Of<"pointer">,
-    value: unknown,
-    object: Record<string, unknown>,
-    fields: readonly FieldModel[],
-    versionId: number,
-  ): void {
+  #pointer(kind: Of<"pointer">, value: unknown, around: Written): void {
     const { element } = kind;
     const isBare = element.kind === "struct" || element.kind === "record";
     if (!isBare && (typeof value !== "object" || value === null || !("value" in value))) {
       throw this.#leaf.misfit(expectation(kind), value);
     }
-    this.#value(element, isBare ? value : (value as { value: unknown }).value, object, fields, versionId);
+    this.#value(element, isBare ? value : (value as { value: unknown }).value, around);
   }
 
   #list(kind: Of<"list" | "set">, value: unknown, versionId: number): void {
     const isList = kind.kind === "list" ? Array.isArray(value) : value instanceof Set;
     if (!isList) throw this.#leaf.misfit(expectation(kind), value);
-    const { element, max } = kind;
-    this.#leaf.limit(Array.isArray(value) ? value.length : (value as Set<unknown>).size, max);
-    const values = this.#first(value as readonly unknown[] | Set<unknown>);
+    const { element } = kind;
+    const elements = value as Elements;
     if (element.kind === "struct") {
-      this.#group(element.of(), values, undefined, versionId);
+      this.#group(kind, element.of(), elements, versionId);
       return;
     }
-    this.#out.u32(values.length);
-    for (let i = 0; i < values.length; i++) {
-      this.trace.index(i);
-      this.#value(element, values[i], noObject, noFields, versionId);
-      this.trace.pop();
-    }
+    const around = alone(versionId);
+    const count = this.#counted(kind, elements);
+    this.#elements(elements, count, (inner) => this.#value(element, inner, around), kind);
   }
 
   #map(kind: Of<"map">, value: unknown, versionId: number): void {
     if (!(value instanceof Map)) throw this.#leaf.misfit(expectation(kind), value);
-    this.#leaf.limit(value.size, kind.max);
     if (kind.value.kind === "struct") {
-      this.#group(
-        kind.value.of(),
-        this.#first(value.values()),
-        { kind: kind.key, keys: this.#first(value.keys()) },
-        versionId,
-      );
+      this.#group(kind, kind.value.of(), value, versionId);
       return;
     }
-    const entries = this.#most < value.size ? this.#first(value) : value;
-    this.#out.u32(Math.min(this.#most, value.size));
-    for (const [key, element] of entries) {
-      this.trace.key(key);
-      this.#value(kind.key, key, noObject, noFields, versionId);
-      this.#value(kind.value, element, noObject, noFields, versionId);
-      this.trace.pop();
-    }
+    const around = alone(versionId);
+    const write = (inner: unknown, key: unknown) => {
+      this.#value(kind.key, key, around);
+      this.#value(kind.value, inner, around);
+    };
+    this.#elements(value, this.#counted(kind, value), write, kind);
   }
 
-  /** All values, or so many as are to be written. */
-  #first<T>(values: Iterable<T>): readonly T[] {
-    if (this.#most === Number.POSITIVE_INFINITY) return Array.isArray(values) ? values : [...values];
-    const first: T[] = [];
-    for (const value of values) if (first.push(value) >= this.#most) break;
-    return first;
+  /** Writes how many elements follow, and gives how many there are. */
+  #counted(kind: Of<"list" | "set" | "map">, elements: Elements): number {
+    const count = sizeOf(elements);
+    this.#leaf.limit(count, kind);
+    this.#out.u32(Math.min(this.#most, count));
+    return count;
+  }
+
+  /**
+   * Writes all elements, or so many as are to be. Their count stands in the stream before them, so that whoever changes
+   * the collection meanwhile (a hook, a getter, a codec) is refused when the last one was written.
+   */
+  #elements(
+    elements: Elements,
+    count: number,
+    write: (element: unknown, key: unknown) => void,
+    kind?: Of<"list" | "set" | "map">,
+  ): void {
+    const { trace } = this;
+    const { depth } = trace;
+    const isMap = elements instanceof Map;
+    const seen = kind === undefined ? undefined : seenKeys(kind, elements);
+    const most = kind === undefined ? count : this.#most;
+    let written = 0;
+    for (const [key, element] of pairsOf(elements, count)) {
+      if (written === count) throw this.#changed(depth, count, sizeOf(elements));
+      if (written >= most) return;
+      if (isMap) trace.key(key);
+      else trace.index(written);
+      if (seen?.isAgain(key) === true) throw this.#leaf.misfit("elements and keys that are there once", key);
+      try {
+        write(element, key);
+      } catch (error) {
+        // What is missing now is not there because a hook took it away; that it is undefined is no news.
+        throw written >= sizeOf(elements) ? this.#changed(depth, count, sizeOf(elements), error) : error;
+      }
+      trace.pop();
+      written++;
+    }
+    if (written !== count || sizeOf(elements) !== count) throw this.#changed(depth, count, sizeOf(elements));
+  }
+
+  #changed(depth: number, before: number, now: number, cause?: unknown): KstateError {
+    this.trace.cut(depth);
+    const fact = `it was changed while it was saved: ${before} elements were to be written, ${now === before ? "others are" : `${now} are`} there now; a hook, a getter or a custom codec must not change what is being saved`;
+    return this.trace.error("CHANGED_WHILE_SAVED", -1, fact, { before, now }, cause);
   }
 
   /** Structs that share one header: the elements of a list, set or map. */
   #group(
+    kind: Of<"list" | "set" | "map">,
     description: Description,
-    values: readonly unknown[],
-    keyed: { readonly kind: Kind; readonly keys: readonly unknown[] } | undefined,
+    elements: Elements,
     keyVersion: number,
   ): void {
-    const { trace } = this;
+    const { depth } = this.trace;
     const frame = this.#entries.enter(description, 0);
-    this.#out.u32(values.length);
-    for (let i = 0; i < values.length; i++) {
-      if (keyed === undefined) trace.index(i);
-      else {
-        trace.key(keyed.keys[i]);
-        this.#value(keyed.kind, keyed.keys[i], noObject, noFields, keyVersion);
-      }
-      this.#hooked(description, frame.versionId, values[i], false);
-      trace.pop();
-    }
-    for (const subsection of description.subsections) this.#column(subsection, values, keyed?.keys);
+    const count = this.#counted(kind, elements);
+    const [keys, values]: [unknown[], unknown[]] = [[], []];
+    const around = alone(keyVersion);
+    const write = (element: unknown, key: unknown) => {
+      keys.push(key);
+      values.push(element);
+      if (kind.kind === "map") this.#value(kind.key, key, around);
+      this.#hooked(description, frame.versionId, element, false);
+    };
+    this.#elements(elements, count, write, kind);
+    for (const subsection of description.subsections)
+      this.#column(subsection, values, kind.kind === "map" ? keys : undefined);
+    if (sizeOf(elements) !== count) throw this.#changed(depth, count, sizeOf(elements));
     this.#entries.leave(frame);
   }
 
@@ -379,31 +378,35 @@ export class Encoder {
   }
 }
 
-/** What a hook, a check, a `save` or a getter of the program's threw. */
-function hookFailed(trace: Trace, cause: unknown): KstateError {
-  const { path, description } = trace.place(-1);
-  return new KstateError(
-    "HOOK_FAILED",
-    `cannot save ${description} at ${path}: the program's own code threw ${picture(cause)}: ${reasonText(cause)}`,
-    { hook: "save", description, path },
-    { cause },
-  );
+type Members = Record<string, unknown>;
+/** Fields with the values that were written of them. */
+interface Written {
+  readonly fields: readonly FieldModel[];
+  readonly values: readonly unknown[];
+  readonly versionId: number;
 }
 
-const noObject: Record<string, unknown> = Object.freeze(Object.create(null)) as Record<string, unknown>;
-const noFields: readonly FieldModel[] = Object.freeze([]);
+/** Elements of lists, sets and maps have no fields around them. */
+function alone(versionId: number): Written {
+  return { fields: [], values: [], versionId };
+}
+
+/** All conditions hold, of fields that are there themselves. */
+function isThere({ conditions }: FieldModel, { fields, values, versionId }: Written): boolean {
+  return conditions.every((condition) => {
+    const index = fields.findIndex(
+      (field) => field.name === condition.field && isInVersion(field, versionId),
+    );
+    return values[index] !== absent && holds(condition, fields[index]!, values[index]);
+  });
+}
 
 /** A deprecated field's value is made by its `save`; that there is one was checked before. */
-function savedValue(field: FieldModel, object: Record<string, unknown>): unknown {
+function savedValue(field: FieldModel, object: Members): unknown {
   return isDeprecated(field) && field.save !== undefined ? field.save(object) : object[field.name];
 }
 
-function countOf(
-  name: string,
-  fields: readonly FieldModel[],
-  versionId: number,
-  object: Record<string, unknown>,
-): number {
-  const field = fields.find((other) => other.name === name && isInVersion(other, versionId));
-  return field === undefined ? 0 : Number(savedValue(field, object));
+function countOf(name: string, { fields, values, versionId }: Written): number {
+  const index = fields.findIndex((field) => field.name === name && isInVersion(field, versionId));
+  return index < 0 ? 0 : Number(values[index]);
 }

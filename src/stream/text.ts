@@ -5,6 +5,16 @@ export function isWellFormed(text: string): boolean {
 
 const loneSurrogate = /\p{Surrogate}/u;
 
+/** With U+FFFD in place of each surrogate that is not part of a pair, as `toWellFormed` does it. */
+export function wellFormed(text: string): string {
+  return isWellFormed(text) ? text : text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+/** Where the first surrogate stands that is not part of a pair; -1 if there is none. */
+export function loneSurrogateAt(text: string): number {
+  return text.search(loneSurrogate);
+}
+
 /** Whether bytes are UTF-8 in the strict sense: shortest forms only, no surrogates, nothing above U+10FFFF. */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   let i = start;

@@ -41,6 +41,13 @@ export class Trace {
     this.#forms.push(asIndex!);
   }
 
+  /** A part of a plain value: `.name`, `["na me"]` or `[4]`. */
+  member(part: string | number): void {
+    if (typeof part === "number") this.index(part);
+    else if (/^[A-Za-z_$][\w$]*$/.test(part)) this.name(part);
+    else this.key(part);
+  }
+
   key(key: unknown): void {
     this.#segments.push(key);
     this.#forms.push(asKey!);
@@ -49,6 +56,12 @@ export class Trace {
   pop(): void {
     this.#segments.pop();
     this.#forms.pop();
+  }
+
+  /** Goes back to where it stood at a depth. */
+  cut(depth: number): void {
+    this.#segments.length = depth;
+    this.#forms.length = depth;
   }
 
   get depth(): number {

@@ -32,14 +32,56 @@ export function isTypedName(kind: string): kind is TypedName {
 
 /** Whether a value is a typed array of that kind; a Buffer is one of u8. */
 export function isTyped(kind: TypedName, value: unknown): value is TypedArray {
-  return value instanceof typedArrays[kind];
+  return value instanceof typedArrays[kind] && native("tag", value) === typedArrays[kind].name;
 }
+
+/** How many elements a typed array has; a property of that name which the program gave it is not asked. */
+export function viewLength(view: TypedArray): number {
+  return native("length", view) as number;
+}
+
+/** Whether the memory of a typed array was taken away: its buffer was transferred, or shrunk to below it. */
+export function isGone(view: TypedArray): boolean {
+  if (viewLength(view) > 0) return false;
+  try {
+    Uint8Array.prototype.keys.call(view);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** What the engine says of a typed array; undefined of anything else. */
+function native(what: keyof typeof getters, view: unknown): unknown {
+  try {
+    return getters[what].call(view);
+  } catch {
+    return undefined;
+  }
+}
+
+function getter(name: PropertyKey): () => unknown {
+  const common = Object.getPrototypeOf(Uint8Array.prototype) as object;
+  return Object.getOwnPropertyDescriptor(common, name)!.get!;
+}
+
+const getters = {
+  tag: getter(Symbol.toStringTag),
+  length: getter("length"),
+  buffer: getter("buffer"),
+  byteOffset: getter("byteOffset"),
+  byteLength: getter("byteLength"),
+};
 
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** The elements as little endian bytes: the very memory where that is possible, else a swapped copy. */
 export function littleEndianBytes(list: TypedArray): Uint8Array {
-  const bytes = new Uint8Array(list.buffer, list.byteOffset, list.byteLength);
+  const bytes = new Uint8Array(
+    native("buffer", list) as ArrayBuffer,
+    native("byteOffset", list) as number,
+    native("byteLength", list) as number,
+  );
   return isLittleEndian || list.BYTES_PER_ELEMENT === 1
     ? bytes
     : swapped(bytes.slice(), list.BYTES_PER_ELEMENT);

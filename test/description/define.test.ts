@@ -168,7 +168,7 @@ const mistakes: readonly Mistake[] = [
   {
     title: "a size of nothing",
     make: defined(["a", char(0)]),
-    message: `${about("a")}its size must be an integer from 1 to 2147483647, is 0`,
+    message: `${about("a")}its size must be an integer from 1 to 536870888, is 0`,
   },
   {
     title: "a limit that is missing",

@@ -47,9 +47,9 @@ const cases: [string, AnyField, number[]][] = [
   ["map", map(u8, u8, { max: most }), [most]],
   ["map of structs", map(u8, struct(item), { max: most }), [...itemHeader, 4, most]],
   ["array", array(u32, most), [1]],
-  ["array of structs", array(struct(item), most), [1]],
+  ["array of structs", array(struct(item), 2 ** 26), [1]],
   ["bytes", bytes(most), [1]],
-  ["char", char(most), [1]],
+  ["char", char(2 ** 29 - 24), [1]],
   ["bitmap", bitmap(most), [1]],
   ["custom", custom("greedy@1", { save() {}, load: (reader) => reader.bytes(reader.u32()) }), [most]],
 ];
@@ -64,7 +64,7 @@ describe("hostile lengths", () => {
       const before = process.memoryUsage();
       assert.throws(
         () => registry.load(stream, { foreign: true }),
-        (error) => isKstateError(error, "STREAM_TRUNCATED"),
+        (error) => isKstateError(error, "STREAM_TRUNCATED") || isKstateError(error, "LIMIT_EXCEEDED"),
       );
       const after = process.memoryUsage();
       assert.ok(after.arrayBuffers - before.arrayBuffers < 1_000_000, "bytes were allocated");
@@ -87,7 +87,7 @@ describe("hostile lengths", () => {
       registry.register(description, {} as never);
       assert.throws(
         () => registry.load(streamOf(0xffffffff), { foreign: true }),
-        (error) => isKstateError(error, "STREAM_TRUNCATED"),
+        (error) => isKstateError(error, "LIMIT_EXCEEDED"),
       );
     }
   });
