@@ -195,7 +195,16 @@ function article(name: string): string {
   return `${/^[AEIOU]/i.test(name) ? "an" : "a"} ${name}`;
 }
 
+/** Empty for what only claims to be a Map, a Set or a view. */
 function sizeText(value: object): string {
+  try {
+    return sizeOf(value);
+  } catch {
+    return "";
+  }
+}
+
+function sizeOf(value: object): string {
   if (value instanceof Map || value instanceof Set) return ` of ${value.size}`;
   if (ArrayBuffer.isView(value)) return ` of ${value.byteLength} bytes`;
   return Array.isArray(value) ? ` of ${value.length}` : "";

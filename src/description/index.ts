@@ -32,7 +32,6 @@ export {
   u64,
   type WideField,
 } from "./kernel-kinds.ts";
-export { engineLimits, type LimitedKind, limitAdvice, limitOf } from "./limits.ts";
 export {
   fieldsIn,
   isSameLayout,
@@ -44,6 +43,7 @@ export {
   sameName,
   wire,
 } from "./layout.ts";
+export { engineLimits, type LimitedKind, limitAdvice, limitOf } from "./limits.ts";
 export {
   addClosure,
   type DescriptionRecord,
@@ -74,8 +74,8 @@ export {
   deadline,
   enumeration,
   equal,
-  json,
   type JsonOptions,
+  json,
   type Limit,
   list,
   map,

@@ -58,14 +58,20 @@ export class ListsSave {
     const [key, y] = [this.#parts.text.fresh(), this.#parts.text.fresh()];
     const write =
       kind.kind === "map"
-        ? this.#parts.variable(strict(kind.key), key, versionId) +
-          this.#parts.variable(element, y, versionId)
+        ? this.#parts.variable(strict(kind.key), key, versionId) + this.#parts.variable(element, y, versionId)
         : this.#parts.variable(strict(element), y, versionId);
     return `${head}${count}${this.#walk(kind, x, n, key, y, write)}}`;
   }
 
   /** All elements of a set or a map, or the structs of a list. */
-  #walk(kind: Of<"list" | "set" | "map">, x: string, n: string, key: string, y: string, write: string): string {
+  #walk(
+    kind: Of<"list" | "set" | "map">,
+    x: string,
+    n: string,
+    key: string,
+    y: string,
+    write: string,
+  ): string {
     if (kind.kind === "list") {
       const i = this.#parts.text.fresh("i");
       return `for(let ${i}=0;${i}<${n};${i}++){const ${y}=${x}[${i}];${write}}if(${x}.length!==${n})${bail}`;
@@ -93,7 +99,13 @@ export class ListsSave {
   }
 
   /** Subsections are those of the objects that were written, whatever the collection has by then. */
-  #columns({ subsections }: Description, { kind }: Of<"list" | "set" | "map">, x: string, n: string, y: string) {
+  #columns(
+    { subsections }: Description,
+    { kind }: Of<"list" | "set" | "map">,
+    x: string,
+    n: string,
+    y: string,
+  ) {
     if (subsections.length === 0) return { declared: "", note: "", columns: "" };
     const values = this.#parts.text.fresh("l");
     const all = subsections.map((subsection) => this.#column(subsection, values)).join("");

@@ -3,9 +3,9 @@
  * section type of nested entries, `D` the depth, `C` writes custom fields.
  */
 
-import { referencesPrelude } from "./compile-save-references.ts";
 import { f32Overflow } from "../description/index.ts";
 import { nanBits } from "./byte-writer.ts";
+import { referencesPrelude } from "./compile-save-references.ts";
 import { entryHeaderSize, entrySizeLimit } from "./format.ts";
 
 export const savePrelude = `

@@ -6,13 +6,7 @@
  * offsets after one question for room; only what has none asks again.
  */
 
-import {
-  type Description,
-  type FieldModel,
-  isDeprecated,
-  type Kind,
-  limitOf,
-} from "../description/index.ts";
+import { type Description, type FieldModel, isDeprecated, type Kind, limitOf } from "../description/index.ts";
 import { fieldsSize, fixedSize, presentFields, type VersionOf } from "./compile-plan.ts";
 import { saveHelpers } from "./compile-save-helpers.ts";
 import { ListsSave, type SaveParts } from "./compile-save-lists.ts";
@@ -213,12 +207,7 @@ class SaveGenerator implements SaveParts {
     }
   }
 
-  #variableArray(
-    kind: Of<"array" | "pointerArray">,
-    x: string,
-    versionId: number,
-    around: Subjects,
-  ): string {
+  #variableArray(kind: Of<"array" | "pointerArray">, x: string, versionId: number, around: Subjects): string {
     const count = typeof kind.count === "number" ? String(kind.count) : countText(kind.count, around);
     const n = this.text.fresh("n");
     const list = `const ${n}=${count};if(!Array.isArray(${x})||${x}.length!==${n})${bail}${this.#lists.each(kind.element, x, n, versionId)}`;

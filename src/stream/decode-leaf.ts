@@ -201,7 +201,8 @@ export class LeafReader {
     } catch (cause) {
       throw this.#in.corrupt(start, "JSON", String((cause as Error).message));
     }
-    if (hasHugeNumber(text, value)) throw this.invalid(start, expectation(kind), "a number that is too large");
+    if (hasHugeNumber(text, value))
+      throw this.invalid(start, expectation(kind), "a number that is too large");
     return value;
   }
 

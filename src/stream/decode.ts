@@ -263,7 +263,8 @@ export class Decoder {
         : fields.findIndex((field) => field.name === kind.count && isInVersion(field, versionId));
     const count = typeof kind.count === "number" ? kind.count : index < 0 ? 0 : Number(values[index]);
     if (!(count >= 0)) throw this.#leaf.invalid(this.#in.offset, "a count", picture(count));
-    if (count > engineLimits.elements) throw this.#leaf.above(count, { kind: "list", element: kind.element, max: highestCount });
+    if (count > engineLimits.elements)
+      throw this.#leaf.above(count, { kind: "list", element: kind.element, max: highestCount });
     if (count > this.#in.left) throw this.#in.truncated(count);
     return this.#elements(kind.element, count, fields, values, versionId);
   }
@@ -321,12 +322,7 @@ export class Decoder {
   }
 
   /** Structs that share one header. */
-  #group(
-    kind: LimitedKind,
-    description: Description,
-    key: Kind | undefined,
-    keyVersion: number,
-  ): GroupMap {
+  #group(kind: LimitedKind, description: Description, key: Kind | undefined, keyVersion: number): GroupMap {
     const { trace } = this;
     const start = this.#in.offset;
     if (this.#isPassedOver(description)) return { keys: [], values: [] };

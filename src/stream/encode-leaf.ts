@@ -183,7 +183,8 @@ export class LeafWriter {
   #notWellFormed(kind: Of<"string" | "char" | "json">, text: string): KstateError {
     const [expected, found] = [expectation(kind), picture(text)];
     const at = loneSurrogateAt(text);
-    const call = kind.kind === "char" ? `char(${kind.size}, { lone: "replace" })` : "string({ max, lone: \"replace\" })";
+    const call =
+      kind.kind === "char" ? `char(${kind.size}, { lone: "replace" })` : 'string({ max, lone: "replace" })';
     const fact = `expected ${expected}, got ${found}, with half of a character at index ${at}; mend it (text.toWellFormed()), or describe the field as ${call}, which saves U+FFFD in its place`;
     return this.#trace.error("VALUE_INVALID", -1, fact, { expected, found });
   }
@@ -226,7 +227,8 @@ export class LeafWriter {
   }
 
   #date(kind: Of<"date">, value: unknown): number {
-    if (!fits(kind, value)) throw this.misfit(expectation(kind), value instanceof Date ? "an invalid Date" : value);
+    if (!fits(kind, value))
+      throw this.misfit(expectation(kind), value instanceof Date ? "an invalid Date" : value);
     return Date.prototype.getTime.call(value);
   }
 
@@ -250,7 +252,8 @@ export class LeafWriter {
   #custom(kind: Of<"custom">, value: unknown): void {
     let isOpen = true;
     const write = (kind: LeafKind, item: unknown) => {
-      if (!isOpen) throw new TypeError(`the writer of ${JSON.stringify(kind.kind)} is used after save returned`);
+      if (!isOpen)
+        throw new TypeError(`the writer of ${JSON.stringify(kind.kind)} is used after save returned`);
       this.write(kind, item);
     };
     try {

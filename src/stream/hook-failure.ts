@@ -24,7 +24,12 @@ export function assertSynchronous(
   result: unknown,
   { path, description }: Place,
 ): void {
-  if (typeof result !== "object" || result === null || typeof (result as { then?: unknown }).then !== "function") return;
+  if (
+    typeof result !== "object" ||
+    result === null ||
+    typeof (result as { then?: unknown }).then !== "function"
+  )
+    return;
   (result as PromiseLike<unknown>).then(undefined, () => {});
   throw new KstateError(
     "HOOK_FAILED",

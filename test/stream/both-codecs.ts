@@ -1,7 +1,14 @@
 /** Saving and loading with generated code and with the reference, which must not differ. */
 
 import assert from "node:assert/strict";
-import { type AnyField, type Description, defineState, type FieldList, isKstateError, Registry } from "kstate";
+import {
+  type AnyField,
+  type Description,
+  defineState,
+  type FieldList,
+  isKstateError,
+  Registry,
+} from "kstate";
 
 /** Bytes, or the error instead of them. */
 export type Saved = { readonly stream: Uint8Array } | { readonly code: string; readonly message: string };
@@ -15,7 +22,10 @@ export function described(field: AnyField, others: FieldList = []): Description 
 
 /** What both make of a state; `make` gives a new one each time. Throws what is no `KstateError`. */
 export function savedBoth(description: Description, make: () => object): Saved {
-  const [compiled, reference] = codecs.map((codec) => savedWith(codec, description, make())) as [Saved, Saved];
+  const [compiled, reference] = codecs.map((codec) => savedWith(codec, description, make())) as [
+    Saved,
+    Saved,
+  ];
   assert.deepStrictEqual(compiled, reference);
   return compiled;
 }

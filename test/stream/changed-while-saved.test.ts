@@ -154,8 +154,8 @@ describe("a collection that is changed while it is saved", () => {
         all.delete("a");
         all.set("a", first);
       };
-      let isFirst = true;
-      all.set("a", { n: 1, m: 1, act: () => isFirst && ((isFirst = false), again()) });
+      let turns = 0;
+      all.set("a", { n: 1, m: 1, act: () => (turns++ === 0 ? again() : undefined) });
       all.set("b", { n: 2, m: 2 });
       return { x: all };
     };
@@ -277,7 +277,10 @@ describe("a collection that is changed while it is saved", () => {
       load: () => 0,
     });
     refusedBoth(described(promising), () => ({ x: 1 }), "HOOK_FAILED", "returned a promise");
-    const awaited = custom("late@3", { save() {}, load: () => Promise.reject(new Error("later")) as unknown });
+    const awaited = custom("late@3", {
+      save() {},
+      load: () => Promise.reject(new Error("later")) as unknown,
+    });
     const saved = savedBoth(described(awaited), () => ({ x: 1 }));
     assert.ok("stream" in saved);
     for (const codec of ["compiled", "reference"] as const) {
