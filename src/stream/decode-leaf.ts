@@ -13,9 +13,9 @@ import {
 import type { KstateError } from "../error/index.ts";
 import type { ByteReader } from "./byte-reader.ts";
 import { hasStrayBits, type LeafKind } from "./encode-leaf.ts";
-import { isUtf8 } from "./text.ts";
 import { assertSynchronous } from "./hook-failure.ts";
 import { hasHugeNumber, isDeepJson, jsonDepthLimit } from "./json-text.ts";
+import { isUtf8 } from "./text.ts";
 import { typedArrays, typedFrom } from "./typed.ts";
 
 type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;

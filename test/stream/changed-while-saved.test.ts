@@ -169,7 +169,11 @@ describe("a collection that is changed while it is saved", () => {
   test("a change that is over before the end is none", () => {
     const state = () => {
       const values: Item[] = [];
-      values.push({ n: 1, act: () => (values.push({ n: 3 }), values.pop()) }, { n: 2 });
+      const act = () => {
+        values.push({ n: 3 });
+        values.pop();
+      };
+      values.push({ n: 1, act }, { n: 2 });
       return { x: values };
     };
     const saved = savedBoth(described(list(struct(item), { max: 9 })), state);

@@ -96,6 +96,9 @@ const kinds: readonly (readonly [string, AnyField])[] = [
   ],
 ];
 
+/** Each compiled once. */
+const descriptions = kinds.map(([name, field]) => [name, described(field)] as const);
+
 function payloadNaN(): number {
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, 0xfff8_dead_beef_0001n);
@@ -193,8 +196,7 @@ describe("hostile values of every kind", () => {
   test("are saved to the same bytes by both codecs and again after a load, or refused by their path", () => {
     const seen = { saved: 0, refused: 0 };
     fc.assert(
-      fc.property(fc.constantFrom(...kinds), value, ([name, field], make) => {
-        const description = described(field);
+      fc.property(fc.constantFrom(...descriptions), value, ([name, description], make) => {
         const saved = savedBoth(description, () => ({ x: make() }));
         if ("stream" in saved) {
           seen.saved++;
@@ -205,9 +207,9 @@ describe("hostile values of every kind", () => {
         assert.match(saved.message, /^cannot save \w+@0 at d\.x/, name);
         assert.ok(["VALUE_INVALID", "LIMIT_EXCEEDED", "HOOK_FAILED"].includes(saved.code), saved.message);
       }),
-      { numRuns: 6000, seed: 14 },
+      { numRuns: 2500, seed: 14 },
     );
-    assert.ok(seen.saved > 400 && seen.refused > 2000, JSON.stringify(seen));
+    assert.ok(seen.saved > 100 && seen.refused > 1000, JSON.stringify(seen));
   });
 
   test("numbers: zero has no sign where it is an integer, f32 never becomes infinite, NaN is one value", () => {
@@ -361,7 +363,7 @@ describe("json", () => {
       [{ toJSON: () => 1 }, "got a function"],
       [Symbol("s"), "got a symbol"],
       [{ [Symbol("s")]: 1 }, "with symbols or hidden members"],
-      [[, 1], "got a hole in the array"],
+      [new Array(1), "got a hole in the array"],
       [/b/.exec("abc"), "with members that have names"],
       [new (class extends Array {})(), "of a class"],
     ];
