@@ -88,6 +88,14 @@ const ways: { readonly [Code in ErrorCode]?: () => unknown } = {
   VALUE_INVALID: () => streamOf(plain, { a: 256 }),
   LIMIT_EXCEEDED: () =>
     streamOf(defineState({ name: "d", id: 1, fields: [["s", string({ max: 1 })]] }), { s: "ab" }),
+  CHANGED_WHILE_SAVED: () => {
+    const growing = defineState({ name: "growing", id: 2, fields: [["n", u8]] });
+    const elements = [{ n: 1 }];
+    elements[0] = Object.defineProperty({ n: 1 }, "n", { get: () => elements.push({ n: 2 }) });
+    return streamOf(defineState({ name: "d", id: 1, fields: [["x", list(struct(growing), { max: 9 })]] }), {
+      x: elements,
+    });
+  },
   CHECK_FAILED: () =>
     streamOf(defineState({ name: "d", id: 1, fields: [["a", u8.check((a) => a > 5, "too small")]] }), {
       a: 1,
