@@ -15,6 +15,7 @@ const known = {
   json: { type: "boolean" },
   env: { type: "string", multiple: true },
   memory: { type: "string" },
+  "update-memory": { type: "string" },
   adopt: { type: "boolean" },
   force: { type: "boolean" },
   to: { type: "string" },
@@ -54,6 +55,8 @@ export interface CommandLine {
   readonly timeouts: UpdateTimeouts;
   /** Size of the service's memory. */
   readonly memoryBytes: number;
+  /** What a second program needs during an update; null: as much as the first one has, 0: it is not looked at. */
+  readonly updateMemoryBytes: number | null;
   /** Take over a service whose supervisor has ended. */
   readonly adopt: boolean;
   /** Where a state goes or comes from, as it was written. */
@@ -104,6 +107,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     adopt: values.adopt ?? false,
     force: values.force ?? false,
     memoryBytes: bytes("memory", values.memory ?? "1G"),
+    updateMemoryBytes: updateMemory(values["update-memory"]),
     to: values.to ?? null,
     from: values.from ?? null,
     lockFile: values.for ?? null,
@@ -169,6 +173,11 @@ function milliseconds(option: string, text: string | undefined, otherwise: numbe
   if (text === undefined) return otherwise;
   if (!/^[1-9]\d{0,8}$/.test(text)) throw usage(`--${option} ${text} is not a number of milliseconds from 1`);
   return Number(text);
+}
+
+function updateMemory(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  return text === "0" ? 0 : bytes("update-memory", text);
 }
 
 /** `512M`, `16G`: sparse, so more than there is does no harm until it is used. */

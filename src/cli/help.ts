@@ -22,6 +22,7 @@ export const helpText = `kstate: live update for stateful Node.js services
 
   --name NAME             which service; "default" unless given here or in KSTATE_NAME
   --memory SIZE           run: room for state and folios, 512M or 16G; used as needed (1G)
+  --update-memory SIZE    run: an update needs so much beside a memory limit (as the program has for itself); 0: not looked at
   --to CARRIER            suspend, kexec: file:PATH, luo:SESSION, dax:PATH, or - for standard output (the state file)
   --from CARRIER          run: begin with the state that was kept there; - is standard input
   --for FILE              suspend, kexec: write what the program with this lock file reads, to go back to it

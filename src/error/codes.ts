@@ -220,7 +220,8 @@ export interface ErrorDetails {
   REQUESTS_BUSY: { readonly timeoutMs: number; readonly requests: readonly string[] };
   /**
    * The next version's descriptions do not fit, or could not be rolled back from: `findings` are those of `kstate check`.
-   * Mend them; `kstate update --force` accepts a rollback that is refused or loses state. The old program goes on.
+   * Mend them; `kstate update --force` accepts a rollback that is refused or loses state. Or, by the rule `memory-limit`, a
+   * cgroup leaves no room for a second program: raise it, or see `kstate run --update-memory`. The old program goes on.
    */
   UPDATE_REFUSED: {
     readonly verdict: "IN_PLACE" | "LIVE" | "FORWARD_ONLY" | "COLD";

@@ -55,6 +55,7 @@ export { createMemfd, openDescriptor, openFile } from "./file-back-end.ts";
 export { Folio } from "./folio.ts";
 export { createHeap } from "./heap-back-end.ts";
 export { CHECKPOINT, HANDOVER, type MemoryState, PAGE_SIZE, REHEARSAL, type Verdict } from "./layout.ts";
+export { type Limit, tightestLimit } from "./memory-limit.ts";
 export { PhysicalMemory } from "./physical-memory.ts";
 export type { Superblock } from "./superblock.ts";
 export type { FolioRecord, StreamRecord, Table } from "./table.ts";

@@ -6,9 +6,16 @@ const CGROUPS = "/sys/fs/cgroup";
 /** What is left for the program's own heap when memory is allocated near a limit. */
 const RESERVE_BYTES = 16 * 1024 * 1024;
 
-interface Limit {
+/** A cgroup's limit. */
+export interface Limit {
   readonly name: string;
+  /** Until the kernel kills somebody; what it can drop before counts as left. */
   readonly leftBytes: number;
+}
+
+/** The limit that leaves the least to this process, at any level, in cgroups of version 1 and 2; undefined without one. */
+export function tightestLimit(): Limit | undefined {
+  return [...limits()].sort((a, b) => a.leftBytes - b.leftBytes)[0];
 }
 
 /**

@@ -19,6 +19,8 @@ export interface SupervisorOptions {
   /** Where programs run: the path as it was given, resolved anew for each version. */
   readonly cwd: string;
   readonly runtimeDirectory: string;
+  /** What a successor needs beside the program that serves; as much as that has unless given, and 0 is not looked at. */
+  readonly updateMemoryBytes?: number | null;
   /** Told in words what happens. */
   readonly log: (text: string) => void;
   readonly restarts: RestartOptions;

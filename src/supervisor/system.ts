@@ -32,6 +32,7 @@ import {
 import { identityOf, removeDeadSocket, removeSocket, type SocketIdentity } from "../system/index.ts";
 import { assertOwnPeer } from "./peer.ts";
 import { addressText, tcpAddress } from "./socket-address.ts";
+import { assertRoomForSuccessor } from "./successor-room.ts";
 import {
   type SpawnOptions,
   startProcess,
@@ -49,6 +50,8 @@ export interface SupervisorSystem {
   /** Memory that another supervisor made. */
   attachMemory(descriptor: number): PhysicalMemory;
   spawn(options: SpawnOptions): WatchedProcess;
+  /** Throws `UPDATE_REFUSED` when there is no room for a second program of the size of process `pid`, or of so many bytes. */
+  assertRoomForSuccessor(pid: number, neededBytes: number | null): void;
   /** A process that somebody else started; null when it has ended. */
   watch(pid: number): WatchedProcess | null;
   /** When a process started, in ticks; null when there is none. */
@@ -91,6 +94,7 @@ export const supervisorSystem: SupervisorSystem = {
   createMemory: (capacity) => PhysicalMemory.create(createMemfd(capacity)),
   attachMemory: (descriptor) => PhysicalMemory.attach(openDescriptor(descriptor)),
   spawn: startProcess,
+  assertRoomForSuccessor: (pid, neededBytes) => assertRoomForSuccessor(pid, neededBytes),
   watch: watchProcess,
   startTicks,
   bindControl: (path) => {

@@ -88,6 +88,8 @@ export class UpdateSeries {
     const service = this.#service;
     const { system, memory, current: old } = service;
     const startedAtMs = system.nowMs();
+    if (!(kind === "rollback" && this.#standby.program !== undefined))
+      system.assertRoomForSuccessor(old.pid, service.options.updateMemoryBytes ?? null);
     service.generation += 1;
     const { generation } = service;
     service.options.notify?.(`RELOADING=1\nMONOTONIC_USEC=${system.monotonicUs()}`);

@@ -36,6 +36,7 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
     options: [
       "name",
       "memory",
+      "update-memory",
       "env",
       "adopt",
       "from",

@@ -67,6 +67,7 @@ export async function serve(line: CommandLine, waiting: Waiting | undefined): Pr
         runtimeDirectory: directory,
         log: (text: string) => printError(`kstate: ${text}`),
         restarts,
+        updateMemoryBytes: line.updateMemoryBytes,
         activated: activatedSockets(process.env, process.pid),
         ...(notify === undefined ? {} : { notify }),
         ended: resolve,

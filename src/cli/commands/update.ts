@@ -1,5 +1,5 @@
 import { type CheckResult, formatText } from "../../check/index.ts";
-import { isKstateError, toErrorRecord } from "../../error/index.ts";
+import { type ErrorDetails, isKstateError, toErrorRecord } from "../../error/index.ts";
 import type { ControlRequest, UpdateResult } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
 import type { CommandLine } from "../command-line.ts";
@@ -27,9 +27,15 @@ async function request({ name, json }: CommandLine, request: ControlRequest): Pr
   } catch (error) {
     if (json && isKstateError(error))
       print(JSON.stringify({ outcome: "failed", error: toErrorRecord(error) }));
-    else if (isKstateError(error, "UPDATE_REFUSED")) printError(reportOf(error.detail as CheckResult));
+    else if (isKstateError(error, "UPDATE_REFUSED") && !isAboutMemory(error.detail))
+      printError(reportOf(error.detail as CheckResult));
     throw error;
   }
+}
+
+/** Nothing was compared: there is no room for a second program. */
+function isAboutMemory({ findings }: ErrorDetails["UPDATE_REFUSED"]): boolean {
+  return findings.some(({ rule }) => rule === "memory-limit");
 }
 
 /** What `kstate check` would have said. */
