@@ -84,7 +84,8 @@ export class HistoryFile {
   read(): HistoryEntry[] {
     return this.#lines().flatMap((line) => {
       try {
-        return [JSON.parse(line) as HistoryEntry];
+        const entry = JSON.parse(line) as HistoryEntry | null;
+        return typeof entry?.at === "string" && typeof entry.kind === "string" ? [entry] : [];
       } catch {
         return []; // cut by a full disk
       }

@@ -49,7 +49,7 @@ export class ServiceRecordFile {
   read(): ServiceRecord | null {
     try {
       const record = JSON.parse(readOwn(this.#path).toString("utf8")) as ServiceRecord;
-      return record.version === VERSION ? record : null;
+      return isRecord(record) ? record : null;
     } catch (error) {
       if (isKstateError(error)) throw error;
       return null;
@@ -67,6 +67,30 @@ export class ServiceRecordFile {
       // it was not there, or its directory has gone: there is nothing to find either way
     }
   }
+}
+
+/** Whether it has what is used of it without asking again. */
+function isRecord(record: ServiceRecord): boolean {
+  const { version, supervisor, cwd, generation, program, previous, update } = record;
+  const isNumber = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+  const isProcess = (of: { pid: number; startTicks: number } | null): boolean =>
+    of === null || (isNumber(of.pid) && isNumber(of.startTicks));
+  const isCommand = ({ argv, environment }: Command): boolean =>
+    Array.isArray(argv) && argv.every((text) => typeof text === "string") && typeof environment === "object";
+  const isProgram = (of: ProgramRecord): boolean =>
+    typeof of.controlPath === "string" &&
+    isCommand(of.command) &&
+    !Number.isNaN(Date.parse(of.startedAt)) &&
+    isProcess(of.process);
+  return (
+    version === VERSION &&
+    isProcess(supervisor) &&
+    typeof cwd === "string" &&
+    isNumber(generation) &&
+    isProgram(program) &&
+    (previous === null || isCommand(previous)) &&
+    (update === null || (isNumber(update.generation) && isProgram(update.successor)))
+  );
 }
 
 /** The program of a service that still runs although its supervisor has ended; null when there is none. */

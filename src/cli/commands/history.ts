@@ -8,9 +8,18 @@ export async function history({ name, json, limit }: CommandLine): Promise<numbe
   socketPath(directory, name); // refuses a name that cannot be one
   const entries = new HistoryFile(directory, name).read();
   for (const entry of entries.slice(Math.max(0, entries.length - limit)))
-    print(json ? JSON.stringify(entry) : describe(entry));
+    print(json ? JSON.stringify(entry) : described(entry));
   if (entries.length === 0 && !json) print(`${name}: nothing has happened yet`);
   return 0;
+}
+
+/** An entry that lacks something, or is of a later version, as it is. */
+function described(entry: HistoryEntry): string {
+  try {
+    return describe(entry) ?? JSON.stringify(entry);
+  } catch {
+    return JSON.stringify(entry);
+  }
 }
 
 function describe(entry: HistoryEntry): string {
