@@ -9,6 +9,7 @@ import {
 } from "../live/protocol.ts";
 import type { Contact } from "./program.ts";
 import type { SupervisorSystem } from "./system.ts";
+import { UndoSteps } from "./undo-steps.ts";
 
 /** A program that frozen waits for its verdict cannot answer before that, ms. */
 const ANSWER_MS = 20_000;
@@ -33,32 +34,48 @@ export function adoptProgram(
 ): AdoptedProgram | null {
   const descriptor = system.dialRaw(controlPath);
   if (descriptor === null) return null;
+  const made = new UndoSteps();
+  made.add(descriptor, system.close);
   const received: number[] = [];
+  made.add(received, (all) => {
+    for (const each of all) system.close(each);
+  });
   try {
     system.sendText(descriptor, formatMessage({ type: "adopt" }));
     const answer = readIntroduction(system, descriptor, controlPath, received);
     const watched = answer === null ? null : system.watch(answer.introduction.pid);
     if (answer === null || watched === null) {
-      for (const each of [descriptor, ...received]) system.close(each);
+      made.undo();
       return null;
     }
+    made.add(watched, (process) => process.forget());
     const { introduction, rest } = answer;
     const [channel, memory, ...listeners] = received;
-    if (memory === undefined || listeners.length !== introduction.listeners.length) {
+    if (channel === undefined || memory === undefined || listeners.length !== introduction.listeners.length) {
       throw failed(controlPath, `it sent ${received.length} descriptors`);
     }
     const protocol = commonProtocol(PROTOCOL, introduction.protocol);
-    const socket = system.socketOf(descriptor);
+    const socket = system.socketOf(descriptor); // the last step: from now on Node closes it
     socket.unshift(rest);
     return {
-      contact: { process: watched, controlPath, socket, channel: channel!, startedAt, protocol },
+      contact: { process: watched, controlPath, socket, channel, startedAt, protocol },
       memory,
       listeners: new Map(introduction.listeners.map((key, index) => [key, listeners[index]!])),
     };
   } catch (error) {
-    for (const each of [descriptor, ...received]) system.close(each);
+    made.undo();
     throw error;
   }
+}
+
+/** Lets go of what a program has given, but for its memory: it serves on, and another supervisor may dial it. */
+export function letGo(system: SupervisorSystem, { contact, listeners }: AdoptedProgram): void {
+  const all = new UndoSteps();
+  all.add(contact.process, (process) => process.forget());
+  for (const descriptor of [contact.channel, ...listeners.values()]) all.add(descriptor, system.close);
+  contact.socket.on("error", () => {}); // it is left on purpose
+  all.add(contact.socket, (socket) => socket.destroy());
+  all.undo();
 }
 
 /** Reads lines up to the introduction; null when the program ends instead. What it said before does not count. */

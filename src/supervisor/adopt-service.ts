@@ -1,6 +1,6 @@
 import { formatMessage } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
-import { type AdoptedProgram, adoptProgram } from "./adopt-program.ts";
+import { type AdoptedProgram, adoptProgram, letGo } from "./adopt-program.ts";
 import {
   type AdoptionEffect,
   type AdoptionEvent,
@@ -11,6 +11,7 @@ import {
 import type { Command, Contact } from "./program.ts";
 import type { ProgramRecord, ServiceRecord } from "./service-record.ts";
 import type { SupervisorSystem } from "./system.ts";
+import { UndoSteps } from "./undo-steps.ts";
 
 /** What is left of a service whose supervisor has ended. */
 export interface AdoptedService {
@@ -43,6 +44,8 @@ class Adoption {
   #memory: PhysicalMemory | undefined;
   #verdict: AdoptedService["verdict"] = null;
   #adopted: AdoptedService | null = null;
+  /** The programs that have answered and have not been ended. */
+  readonly #found = new Set<AdoptedProgram>();
 
   constructor(system: SupervisorSystem, record: ServiceRecord) {
     const [state, effects] = dialOld;
@@ -52,10 +55,16 @@ class Adoption {
     this.#effects = [...effects];
   }
 
+  /** What fails in the middle leaves the programs as they were found, but for those that do not count. */
   run(): AdoptedService | null {
-    for (let effect = this.#effects.shift(); effect !== undefined; effect = this.#effects.shift())
-      this.#carryOut(effect);
-    return this.#adopted;
+    try {
+      for (let effect = this.#effects.shift(); effect !== undefined; effect = this.#effects.shift())
+        this.#carryOut(effect);
+      return this.#adopted;
+    } catch (error) {
+      for (const program of this.#found) letGo(this.#system, program);
+      throw error;
+    }
   }
 
   #feed(event: AdoptionEvent): void {
@@ -82,9 +91,9 @@ class Adoption {
         return void this.#old!.contact.socket.write(message);
       }
       case "dismissOld":
-        return dismiss(system, this.#old!);
+        return this.#dismiss(this.#old!);
       case "dismissSuccessor":
-        return dismiss(system, this.#successor!);
+        return this.#dismiss(this.#successor!);
       case "endSuccessor":
         return endProcess(system, update!.successor);
       case "keep":
@@ -99,9 +108,24 @@ class Adoption {
   #dial(record: ProgramRecord): AdoptedProgram | null {
     const found = dial(this.#system, record);
     if (found === null) return null;
+    this.#found.add(found);
     if (this.#memory === undefined) this.#memory = this.#system.attachMemory(found.memory);
     else this.#system.close(found.memory);
     return found;
+  }
+
+  /** Ends a program that does not count. */
+  #dismiss(program: AdoptedProgram): void {
+    const { contact } = program;
+    this.#found.delete(program);
+    contact.process.kill("SIGKILL");
+    contact.socket.on("error", () => {}); // it has just been ended
+    contact.socket.destroy();
+    const left = new UndoSteps();
+    left.add(contact.controlPath, this.#system.unlink);
+    left.add(contact.channel, this.#system.close);
+    left.undo();
+    contact.process.look();
   }
 
   #keep(who: "old" | "successor"): AdoptedService {
@@ -131,16 +155,6 @@ class Adoption {
 
 function dial(system: SupervisorSystem, { controlPath, startedAt }: ProgramRecord): AdoptedProgram | null {
   return adoptProgram(system, controlPath, new Date(startedAt));
-}
-
-/** Ends a program that does not count. */
-function dismiss(system: SupervisorSystem, { contact }: AdoptedProgram): void {
-  contact.process.kill("SIGKILL");
-  contact.socket.on("error", () => {}); // it has just been ended
-  contact.socket.destroy();
-  system.close(contact.channel);
-  system.unlink(contact.controlPath);
-  contact.process.look();
 }
 
 /** Ends a successor that was cancelled; it may hang, so it is not asked. */

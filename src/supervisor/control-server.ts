@@ -40,14 +40,15 @@ export async function claimName(name: string, path: string): Promise<Server> {
 
 /** Answers the requests of `kstate update` and its sisters. */
 export function serveControl(server: Server, supervisor: Supervisor): void {
+  server.on("error", () => {}); // no descriptor left for whoever asks: the service goes on
   server.on("connection", (socket: Socket) => {
     socket.on("error", () => {}); // whoever asked has gone; what was asked for goes on
-    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
-    const { pid, uid } = peerCredentials(fd);
-    if (uid !== userId()) {
+    const peer = peerOf(socket);
+    if (peer === null || peer.uid !== userId()) {
       socket.destroy();
       return;
     }
+    const { pid, uid } = peer;
     const lines = new LineSplitter();
     let isAsked = false;
     const asker: Asker = { socket, by: { pid, uid, user: userName() }, stored: undefined };
@@ -65,6 +66,15 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
       }
     });
   });
+}
+
+/** Null when it has gone already. */
+function peerOf(socket: Socket): ReturnType<typeof peerCredentials> | null {
+  try {
+    return peerCredentials((socket as unknown as { _handle: { fd: number } })._handle.fd);
+  } catch {
+    return null;
+  }
 }
 
 /** In containers a user may have no name. */

@@ -1,16 +1,18 @@
 import type { Waiting } from "../carrier/index.ts";
-import type { ErrorRecord } from "../error/index.ts";
+import type { ErrorRecord, KstateError } from "../error/index.ts";
 import type { ToSupervisor } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import { type HistoryEntry, HistoryFile } from "./history.ts";
 import { ListeningSockets } from "./listening-sockets.ts";
 import { type Command, type Contact, Program } from "./program.ts";
 import { factsOf, recordOf } from "./program-facts.ts";
+import { Reloads } from "./reloads.ts";
 import type { RestartOptions } from "./restarts.ts";
 import { type ProgramRecord, ServiceRecordFile } from "./service-record.ts";
 import type { ActivatedSocket } from "./socket-activation.ts";
 import { newControlPath, startProgram } from "./start-program.ts";
 import type { SupervisorSystem } from "./system.ts";
+import type { BootingProgram } from "./update.ts";
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
@@ -64,6 +66,7 @@ export class HostedService {
   previous: Command | null;
   /** Of the last update or suspend. */
   generation: number;
+  readonly reloads: Reloads;
   /** Programs that have handed over and finish what stays with them. */
   readonly leaving = new Set<Program>();
   readonly #record: ServiceRecordFile;
@@ -89,6 +92,13 @@ export class HostedService {
     this.#record = new ServiceRecordFile(runtimeDirectory, name);
     this.#history = new HistoryFile(runtimeDirectory, name);
     this.#events = events;
+    this.reloads = new Reloads(
+      (state) => options.notify?.(state),
+      () => system.monotonicUs(),
+      () => {
+        if (this.current.phase === "serving") this.notifyReady();
+      },
+    );
   }
 
   log(text: string): void {
@@ -113,13 +123,14 @@ export class HostedService {
 
   /** Starts a program that follows nobody: it is the current one. */
   startFirst(command: Command): Program {
-    this.current = this.start(command, "first", null);
+    this.current = this.start(command, "first").program;
     return this.current;
   }
 
   /** The same, and says so. */
   announceFirst(command: Command, kind: "started" | "restarted"): void {
     const program = this.startFirst(command);
+    if (program.exited) return; // it could not be started, which is told as its end
     this.log(`${kind} ${program.pid}: ${command.argv.join(" ")}`);
     this.tell({ kind, program: factsOf(program) });
   }
@@ -131,7 +142,8 @@ export class HostedService {
     this.tell({ kind: "adopted", program: factsOf(this.current) });
   }
 
-  start(command: Command, part: "first" | "successor" | "standby", pair: number | null): Program {
+  /** A program that cannot be started is one that has ended: that is told as of any other, a moment later. */
+  start(command: Command, part: "first" | "successor" | "standby"): BootingProgram {
     const { name, cwd, runtimeDirectory } = this.options;
     const controlPath = newControlPath(runtimeDirectory, name);
     const write = (program: ProgramRecord): void => {
@@ -142,23 +154,32 @@ export class HostedService {
     const { descriptor: memory } = this.memory;
     const listeners = this.listening.entries();
     const role = part === "first" ? part : "successor";
-    const options = { command, cwd, name, role, controlPath, memory, pair, listeners } as const;
-    const program = this.#program(command, startProgram(this.system, options));
-    write(recordOf(program, this.system));
-    return program;
+    const result = startProgram(this.system, { command, cwd, name, role, controlPath, memory, listeners });
+    const program = this.#program(command, result.kind === "started" ? result.contact : result.error);
+    if (result.kind === "started") write(recordOf(program, this.system));
+    return { program, pairEnd: result.kind === "started" ? result.pairEnd : null };
   }
 
-  #program(command: Command, contact: Contact): Program {
-    const program: Program = new Program(this.system, command, contact, {
-      message: (message) => this.#events.message(program, message),
+  #program(command: Command, start: Contact | KstateError<"SPAWN_FAILED">): Program {
+    const program: Program = new Program(this.system, command, start, {
+      message: (message) => this.#safely(() => this.#events.message(program, message)),
       exited: (error) => {
         this.leaving.delete(program);
         this.#programs.delete(program);
-        this.#events.exited(program, error);
+        this.#safely(() => this.#events.exited(program, error));
       },
     });
-    this.#programs.add(program);
+    if (!program.exited) this.#programs.add(program);
     return program;
+  }
+
+  /** What fails here is no fault of the program that said something, and no reason to end the service. */
+  #safely(handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.log(`it goes on after an error in its supervisor: ${(error as Error).stack}`);
+    }
   }
 
   /** The processes that have not ended and are waited for. */

@@ -4,6 +4,7 @@ import type { ListenAddress } from "../live/protocol.ts";
 import type { SocketIdentity } from "../system/index.ts";
 import { type ActivatedSocket, fits } from "./socket-activation.ts";
 import type { SupervisorSystem } from "./system.ts";
+import { UndoSteps } from "./undo-steps.ts";
 
 interface ListeningSocket {
   readonly descriptor: number;
@@ -83,8 +84,11 @@ export class ListeningSockets {
   keep(keys: readonly string[]): void {
     for (const [key, { descriptor, bound }] of this.#sockets) {
       if (keys.includes(key)) continue;
-      if (bound !== null) this.#system.removeSocket(bound.path, bound.identity, descriptor);
-      this.#system.close(descriptor);
+      const left = new UndoSteps(); // what cannot be removed stays; the others go
+      left.add(descriptor, this.#system.close);
+      if (bound !== null)
+        left.add(bound, ({ path, identity }) => this.#system.removeSocket(path, identity, descriptor));
+      left.undo();
       this.#sockets.delete(key);
     }
   }

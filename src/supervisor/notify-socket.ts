@@ -7,6 +7,7 @@ import {
   unixAddress,
 } from "../memory/index.ts";
 import { assertOwnSocket } from "../system/index.ts";
+import { UndoSteps } from "./undo-steps.ts";
 
 /**
  * Tells systemd what it wants to know (`sd_notify(3)`), over the socket that `NOTIFY_SOCKET` names; `@` begins an
@@ -17,14 +18,14 @@ export function notifySocket(address: string | undefined): ((state: string) => v
   if (address === undefined || !/^[@/]/.test(address)) return undefined;
   assertOwnSocket(address);
   return (state) => {
-    const descriptor = createSocket(AF.unix, "datagram");
+    const opened = new UndoSteps();
     try {
+      const descriptor = opened.add(createSocket(AF.unix, "datagram"), closeDescriptor);
       connectSocket(descriptor, unixAddress(address));
       sendMessage(descriptor, Buffer.from(state), []);
     } catch {
-      // it has gone: there is nobody to tell
-    } finally {
-      closeDescriptor(descriptor);
+      // it has gone, or there is no descriptor left: nobody can be told
     }
+    opened.undo();
   };
 }

@@ -6,7 +6,7 @@ import { reapProcess } from "../memory/index.ts";
  * has ended. `own` are children that somebody waits for already.
  */
 export function reapOrphans(parent: number, own: ReadonlySet<number>): number[] {
-  const ended = readdirSync("/proc")
+  const ended = processes()
     .map(Number)
     .filter((pid) => pid > 0 && !own.has(pid) && isEndedChild(pid, parent));
   return ended.filter((pid) => reapProcess(pid));
@@ -19,5 +19,14 @@ function isEndedChild(pid: number, parent: number): boolean {
     return state === "Z" && Number(parentPid) === parent;
   } catch {
     return false; // somebody else was faster
+  }
+}
+
+/** None when there is no descriptor left to look with: the next child that ends is another occasion. */
+function processes(): string[] {
+  try {
+    return readdirSync("/proc");
+  } catch {
+    return [];
   }
 }

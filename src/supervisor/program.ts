@@ -2,6 +2,7 @@ import type { Socket } from "node:net";
 import {
   type ErrorRecord,
   fromErrorRecord,
+  isKstateError,
   KstateError,
   toErrorRecord,
   toSupervisorRecord,
@@ -15,7 +16,9 @@ import {
   type ToProgram,
   type ToSupervisor,
 } from "../live/protocol.ts";
+import { cannotStart } from "./start-failure.ts";
 import type { SupervisorSystem } from "./system.ts";
+import { UndoSteps } from "./undo-steps.ts";
 import type { ProcessEnd, WatchedProcess } from "./watched-process.ts";
 
 const LAST_WORDS_MS = 500;
@@ -60,29 +63,47 @@ export class Program {
   /** What it threw, when it said so before it ended. */
   failure: ErrorRecord | undefined;
   readonly #system: SupervisorSystem;
-  readonly #contact: Contact;
+  /** Null when it could not be started. */
+  readonly #contact: Contact | null;
   #events: ProgramEvents;
+  readonly #made = new Date();
   #exited = false;
   #protocol: number | undefined;
   /** Who waits for a saved state, first come first served. */
   readonly #saving: ((error: ErrorRecord | null) => void)[] = [];
 
-  constructor(system: SupervisorSystem, command: Command, contact: Contact, events: ProgramEvents) {
+  /** `start` is how to reach it, or why it could not be started: then it has ended, and that is told a moment later. */
+  constructor(
+    system: SupervisorSystem,
+    command: Command,
+    start: Contact | KstateError<"SPAWN_FAILED">,
+    events: ProgramEvents,
+  ) {
     this.#system = system;
-    this.#contact = contact;
     this.command = command;
     this.#events = events;
-    const { process, socket } = contact;
-    this.#protocol = contact.protocol;
-    process.onEnd((end) => {
-      if (end.error !== undefined) this.#exit(spawnFailed(command, end.error), null);
-      else this.#drain(() => this.#exit(exitedError(this.pid, end), end.exitCode));
+    if (isKstateError(start)) {
+      this.#contact = null;
+      this.#exited = true;
+      this.phase = "ended";
+      this.end = toErrorRecord(start);
+      queueMicrotask(() => this.#events.exited(this.end!));
+      return;
+    }
+    this.#contact = start;
+    this.#protocol = start.protocol;
+    start.process.onEnd((end) => {
+      if (end.error === undefined)
+        return this.#drain(start, () => this.#exit(exitedError(this.pid, end), end.exitCode));
+      this.failure = toErrorRecord(cannotStart(command.argv, end.error));
+      this.#exit(this.failure, null);
     });
-    this.#listen(socket);
+    this.#listen(start);
   }
 
+  /** -1 when it could not be started. */
   get pid(): number {
-    return this.#contact.process.pid;
+    return this.#contact?.process.pid ?? -1;
   }
 
   /** Of the protocol, in which they speak; the lowest until it has said what it speaks. */
@@ -91,11 +112,12 @@ export class Program {
   }
 
   get startedAt(): Date {
-    return this.#contact.startedAt;
+    return this.#contact?.startedAt ?? this.#made;
   }
 
+  /** Empty when it could not be started. */
   get controlPath(): string {
-    return this.#contact.controlPath;
+    return this.#contact?.controlPath ?? "";
   }
 
   /** Who is told from now on. */
@@ -103,7 +125,7 @@ export class Program {
     this.#events = events;
   }
 
-  #listen(socket: Socket): void {
+  #listen({ socket, process: watched }: Contact): void {
     const lines = new LineSplitter();
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => {
@@ -120,11 +142,18 @@ export class Program {
         }
       }
     });
-    socket.on("error", () => {}); // its end says it all, and that is watched
-    socket.on("close", () => this.#contact.process.look());
+    let reached = !socket.connecting; // one that is adopted has been dialled
+    socket.on("connect", () => {
+      reached = true;
+    });
+    socket.on("error", (error) => {
+      if (!reached) this.#misbehaves(cannotStart(this.command.argv, error)); // nobody would ever hear of it
+      // otherwise its end says it all, and that is watched
+    });
+    socket.on("close", () => watched.look());
   }
 
-  /** What a program says; one that does not speak the protocol is ended. */
+  /** What it says. Whoever does not speak the protocol is ended; what was understood before that counts. */
   *#read(lines: LineSplitter, text: string): Generator<ToSupervisor> {
     try {
       for (const line of lines.push(text)) {
@@ -133,9 +162,13 @@ export class Program {
         yield message;
       }
     } catch (error) {
-      this.failure = toSupervisorRecord(error);
-      this.kill("SIGKILL");
+      this.#misbehaves(error);
     }
+  }
+
+  #misbehaves(error: unknown): void {
+    this.failure = toSupervisorRecord(error);
+    this.kill("SIGKILL");
   }
 
   #receive(message: ToSupervisor): void {
@@ -153,22 +186,26 @@ export class Program {
   }
 
   /** Reads what an ended program had still said. Somebody it started may hold its end open: not for ever. */
-  #drain(done: () => void): void {
-    if (this.#contact.socket.closed) return done();
+  #drain({ socket }: Contact, done: () => void): void {
+    if (socket.closed) return done();
     const patience = setTimeout(done, LAST_WORDS_MS);
-    this.#contact.socket.once("close", () => {
+    socket.once("close", () => {
       clearTimeout(patience);
       done();
     });
   }
 
+  /** It is told in any case that the program has ended: what is left of it may be lost. */
   #exit(error: ErrorRecord, exitCode: number | null): void {
-    if (this.#exited) return;
+    if (this.#exited || this.#contact === null) return;
     this.#exited = true;
-    this.#readLastWords();
-    this.#contact.socket.destroy();
-    this.#system.close(this.#contact.channel);
-    this.#system.unlink(this.controlPath);
+    const { socket, channel, controlPath } = this.#contact;
+    const left = new UndoSteps();
+    left.add(controlPath, this.#system.unlink);
+    left.add(channel, this.#system.close);
+    left.add(channel, () => this.#readLastWords(channel));
+    left.undo();
+    socket.destroy();
     this.phase = "ended";
     this.exitCode = exitCode;
     this.end = this.failure ?? error;
@@ -176,8 +213,8 @@ export class Program {
     this.#events.exited(this.end);
   }
 
-  #readLastWords(): void {
-    const line = this.#system.receiveText(this.#contact.channel);
+  #readLastWords(channel: number): void {
+    const line = this.#system.receiveText(channel);
     if (line === null) return;
     try {
       const message = parseMessage(line);
@@ -190,24 +227,25 @@ export class Program {
   /** Resolves when the program has saved its state into a new file; rejects with the reason when it could not. */
   save(path: string): Promise<void> {
     return new Promise((resolve, reject) => {
+      if (this.#exited) return reject(fromErrorRecord(this.end!));
       this.#saving.push((error) => (error === null ? resolve() : reject(fromErrorRecord(error))));
       this.send({ type: "save", path });
     });
   }
 
   send(message: ToProgram): void {
-    this.#contact.socket.write(formatMessage(message));
+    this.#contact?.socket.write(formatMessage(message));
   }
 
   /** Puts a descriptor on the channel; announce it with the next message. It stays open here. */
   sendDescriptor(descriptor: number): void {
-    if (this.#exited) return;
+    if (this.#exited || this.#contact === null) return;
     if (!this.#system.sendDescriptor(this.#contact.channel, descriptor)) this.kill("SIGKILL"); // it has stopped taking them
   }
 
   /** Says something on the channel, to a program that is frozen and waits there. */
   sendWord(word: string): void {
-    if (!this.#exited) this.#system.sendWord(this.#contact.channel, word);
+    if (!this.#exited && this.#contact !== null) this.#system.sendWord(this.#contact.channel, word);
   }
 
   get exited(): boolean {
@@ -215,15 +253,8 @@ export class Program {
   }
 
   kill(signal: NodeJS.Signals): void {
-    if (!this.#exited) this.#contact.process.kill(signal);
+    if (!this.#exited) this.#contact?.process.kill(signal);
   }
-}
-
-function spawnFailed({ argv }: Command, error: NodeJS.ErrnoException): ErrorRecord {
-  const detail = { command: argv.join(" "), errno: error.code ?? "?" };
-  return toErrorRecord(
-    new KstateError("SPAWN_FAILED", `cannot start ${argv.join(" ")}: ${error.message}`, detail),
-  );
 }
 
 function exitedError(pid: number, { exitCode, signal }: ProcessEnd): ErrorRecord {

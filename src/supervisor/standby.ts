@@ -1,7 +1,7 @@
 import type { ToSupervisor } from "../live/protocol.ts";
 import type { HostedService } from "./hosted-service.ts";
 import type { Command, Program } from "./program.ts";
-import { type BootingProgram, bootSuccessor } from "./update.ts";
+import type { BootingProgram } from "./update.ts";
 
 interface Waiting {
   readonly booting: BootingProgram;
@@ -28,8 +28,7 @@ export class Standby {
 
   /** Boots a program that waits so long, ms. */
   begin(command: Command, standbyMs: number): void {
-    const { system } = this.#service;
-    const booting = bootSuccessor(system, (pair) => this.#service.start(command, "standby", pair));
+    const booting = this.#service.start(command, "standby");
     const over = (): void => {
       this.#service.log(`nobody went back: ${booting.program.pid} stands by no longer`);
       this.end();
@@ -59,7 +58,7 @@ export class Standby {
   end(): void {
     const booting = this.take();
     if (booting === undefined) return;
-    this.#service.system.close(booting.pairEnd);
+    if (booting.pairEnd !== null) this.#service.system.close(booting.pairEnd);
     booting.program.kill("SIGKILL");
   }
 }

@@ -1,8 +1,25 @@
+/**
+ * Starting a program, the happy path and what undoes each step when a later one fails:
+ * ```
+ * 1 the runtime directory    made again if somebody has removed it; stays
+ * 2 control socket           closed, its directory entry removed
+ * 3 channel                  both ends closed
+ * 4 pair (of a successor)    both ends closed
+ * 5 the process              killed
+ * 6 dialling it              the connection destroyed
+ * ```
+ * Afterwards the control socket and the program's ends of channel and pair are closed here in any case.
+ *
+ * Nothing is thrown: whoever starts a program has a service to keep, so a failure is a result like any other.
+ */
 import { randomBytes } from "node:crypto";
+import type { KstateError } from "../error/index.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment, PROTOCOL } from "../live/protocol.ts";
 import type { Command, Contact } from "./program.ts";
 import { socketPath } from "./runtime-directory.ts";
+import { cannotStart } from "./start-failure.ts";
 import type { SupervisorSystem } from "./system.ts";
+import { UndoSteps } from "./undo-steps.ts";
 import type { SpawnOptions } from "./watched-process.ts";
 
 export interface StartOptions {
@@ -13,9 +30,18 @@ export interface StartOptions {
   /** The path of its control socket, made here. */
   readonly controlPath: string;
   readonly memory: number;
-  readonly pair: number | null;
   readonly listeners: readonly { readonly key: string; readonly descriptor: number }[];
 }
+
+/** A program that was started, or why it could not be. */
+export type StartResult =
+  | {
+      readonly kind: "started";
+      readonly contact: Contact;
+      /** The other end of a successor's pair; null for a first program. */
+      readonly pairEnd: number | null;
+    }
+  | { readonly kind: "failed"; readonly error: KstateError<"SPAWN_FAILED"> };
 
 /** A path for the control socket of one program, which no other program ever has. */
 export function newControlPath(runtimeDirectory: string, name: string): string {
@@ -23,22 +49,45 @@ export function newControlPath(runtimeDirectory: string, name: string): string {
 }
 
 /** Starts a program with all that it inherits, and dials it. */
-export function startProgram(system: SupervisorSystem, options: StartOptions): Contact {
-  const { controlPath } = options;
-  const control = system.bindControl(controlPath);
-  const [channel, theirChannel] = system.socketPair();
+export function startProgram(system: SupervisorSystem, options: StartOptions): StartResult {
+  const { controlPath, role, command } = options;
+  const made = new UndoSteps();
+  const handed = new UndoSteps();
+  const pairOf = (): [number, number] => {
+    const [ours, theirs] = system.socketPair();
+    made.add(ours, system.close);
+    return [ours, handed.add(theirs, system.close)];
+  };
   try {
-    const process = system.spawn(spawnOptions(options, control, theirChannel));
+    system.prepareDirectory(controlPath);
+    const control = handed.add(system.bindControl(controlPath), system.close);
+    made.add(controlPath, system.unlink);
+    const [channel, theirChannel] = pairOf();
+    const [pairEnd, theirPair] = role === "successor" ? pairOf() : [null, null];
+    const inherited = { control, channel: theirChannel, pair: theirPair };
+    const process = made.add(system.spawn(spawnOptions(options, inherited)), (it) => it.kill("SIGKILL"));
     const socket = system.dial(controlPath);
-    return { process, controlPath, socket, channel, startedAt: new Date() };
+    return {
+      kind: "started",
+      contact: { process, controlPath, socket, channel, startedAt: new Date() },
+      pairEnd,
+    };
+  } catch (cause) {
+    made.undo();
+    return { kind: "failed", error: cannotStart(command.argv, cause) };
   } finally {
-    system.close(control);
-    system.close(theirChannel);
+    handed.undo();
   }
 }
 
-function spawnOptions(options: StartOptions, control: number, channel: number): SpawnOptions {
-  const { command, cwd, name, role, memory, pair, listeners } = options;
+interface Inherited {
+  readonly control: number;
+  readonly channel: number;
+  readonly pair: number | null;
+}
+
+function spawnOptions(options: StartOptions, { control, channel, pair }: Inherited): SpawnOptions {
+  const { command, cwd, name, role, memory, listeners } = options;
   const descriptors = [control, memory, channel, ...(pair === null ? [] : [pair])];
   const live: LiveEnvironment = {
     protocol: PROTOCOL,

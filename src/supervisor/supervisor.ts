@@ -19,6 +19,7 @@ import { statusOf } from "./service-status.ts";
 import { Standby } from "./standby.ts";
 import { Suspension } from "./suspension.ts";
 import type { SupervisorSystem } from "./system.ts";
+import { UndoSteps } from "./undo-steps.ts";
 import { type NextProgram, type UpdateExtras, UpdateSeries } from "./update-series.ts";
 
 /** How long a program may take to end after SIGTERM, ms. */
@@ -36,6 +37,8 @@ export class Supervisor {
   readonly #suspension: Suspension;
   #stopping: (() => void)[] | undefined;
   #isFinished = false;
+  /** A signal has asked for an update, which begins after the one that is under way. */
+  #reloadWaits = false;
 
   /**
    * Starts a service: with a suspended state, or with new memory of so many bytes, of which is allocated what is used.
@@ -161,10 +164,12 @@ export class Supervisor {
 
   #finish(exitCode: number): void {
     this.#isFinished = true;
-    this.#standby.end();
-    this.#service.close();
-    for (const stopped of this.#stopping ?? []) stopped();
-    this.#service.options.ended(exitCode);
+    const last = new UndoSteps(); // the end is told whatever fails
+    last.add(exitCode, this.#service.options.ended);
+    for (const stopped of this.#stopping ?? []) last.add(undefined, stopped);
+    last.add(this.#service, (service) => service.close());
+    last.add(this.#standby, (standby) => standby.end());
+    last.undo();
   }
 
   /**
@@ -178,6 +183,27 @@ export class Supervisor {
     extras: UpdateExtras = {},
   ): Promise<UpdateResult> {
     return this.#updates.update(next, { ...extras, timeouts, progress });
+  }
+
+  /**
+   * An update to the same command, as a signal asks for it: one that comes while another update is under way begins when
+   * that has ended; several become one. Nobody waits for it: what becomes of it is logged. A service manager that sent the
+   * signal hears RELOADING at once, and READY when it is over, also when nothing could be updated.
+   */
+  async reload(signal: NodeJS.Signals, timeouts: UpdateTimeouts): Promise<void> {
+    const { reloads } = this.#service;
+    if (this.#reloadWaits) return reloads.announce();
+    try {
+      await reloads.during(async () => {
+        this.#reloadWaits = true;
+        await this.#updates.ended();
+        this.#reloadWaits = false;
+        await this.update({ command: null, environment: {} }, timeouts, () => {});
+      });
+    } catch (error) {
+      const { code, message } = toErrorRecord(error);
+      this.#service.log(`${signal}: ${message} [${code}]`);
+    }
   }
 
   /** An update to the previous version's command; `NO_PREVIOUS_VERSION` when there is none. */

@@ -85,7 +85,16 @@ export class Suspend {
   #feed(event: SuspendEvent): void {
     const [state, effects] = suspendStep(this.#state, event);
     this.#state = state;
-    for (const effect of effects) this.#carryOut(effect);
+    for (const effect of effects) this.#attempt(effect);
+  }
+
+  /** What fails is said; the program finds the verdict by itself, and the time-outs go on. */
+  #attempt(effect: SuspendEffect): void {
+    try {
+      this.#carryOut(effect);
+    } catch (error) {
+      this.#context.progress(`cannot ${effect.type}: ${(error as Error).message}`);
+    }
   }
 
   #carryOut(effect: SuspendEffect): void {

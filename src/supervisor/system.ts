@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
 import { chmodSync, fstatSync, unlinkSync } from "node:fs";
 import { isIP, Socket } from "node:net";
+import { dirname } from "node:path";
 import { isKstateError, KstateError } from "../error/index.ts";
 import type { ListenAddress } from "../live/protocol.ts";
 import {
@@ -31,6 +32,7 @@ import {
 } from "../memory/index.ts";
 import { identityOf, removeDeadSocket, removeSocket, type SocketIdentity } from "../system/index.ts";
 import { assertOwnPeer } from "./peer.ts";
+import { ensureRuntimeDirectory } from "./runtime-directory.ts";
 import { addressText, tcpAddress } from "./socket-address.ts";
 import { assertRoomForSuccessor } from "./successor-room.ts";
 import {
@@ -56,6 +58,8 @@ export interface SupervisorSystem {
   watch(pid: number): WatchedProcess | null;
   /** When a process started, in ticks; null when there is none. */
   startTicks(pid: number): number | null;
+  /** Makes the runtime directory of a control socket again if somebody has removed it (a cleaner of old files). */
+  prepareDirectory(controlPath: string): void;
   /** A UNIX socket that listens at `path`, where nothing is yet. */
   bindControl(path: string): number;
   bind(address: ListenAddress): Promise<{ descriptor: number; text: string }>;
@@ -97,9 +101,16 @@ export const supervisorSystem: SupervisorSystem = {
   assertRoomForSuccessor: (pid, neededBytes) => assertRoomForSuccessor(pid, neededBytes),
   watch: watchProcess,
   startTicks,
+  prepareDirectory: (controlPath) => ensureRuntimeDirectory(dirname(controlPath)),
   bindControl: (path) => {
-    const descriptor = listenUnix(path, 8);
-    return opened(descriptor, () => chmodSync(path, 0o600));
+    return opened(listenUnix(path, 8), () => {
+      try {
+        chmodSync(path, 0o600);
+      } catch (error) {
+        unlinkIfThere(path);
+        throw error;
+      }
+    });
   },
   bind: async (address) => {
     const descriptor = await bindAddress(address);

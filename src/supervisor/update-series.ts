@@ -5,7 +5,7 @@ import type { HostedService } from "./hosted-service.ts";
 import type { Command } from "./program.ts";
 import { factsOf } from "./program-facts.ts";
 import type { Standby } from "./standby.ts";
-import { type BootingProgram, bootSuccessor, Update, type UpdateOutcome } from "./update.ts";
+import { type BootingProgram, Update, type UpdateOutcome } from "./update.ts";
 
 /** What to start in place of the program that serves. */
 export interface NextProgram {
@@ -43,6 +43,7 @@ export class UpdateSeries {
   readonly #standby: Standby;
   readonly #host: SeriesHost;
   #current: Update | undefined;
+  #running: Promise<UpdateResult> | undefined;
   #last: LastUpdate | undefined;
 
   constructor(service: HostedService, standby: Standby, host: SeriesHost) {
@@ -54,6 +55,11 @@ export class UpdateSeries {
   /** The update that is under way. */
   get current(): Update | undefined {
     return this.#current;
+  }
+
+  /** Resolves when no update is under way any more. */
+  async ended(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => {});
   }
 
   get last(): LastUpdate | undefined {
@@ -82,9 +88,24 @@ export class UpdateSeries {
     kind: UpdateEntry["kind"],
     next: Command,
     force: boolean,
-    { timeouts, progress, rehearse = false, standbyMs = null, by = null }: UpdateRequest,
+    request: UpdateRequest,
   ): Promise<UpdateResult> {
     this.#host.assertUpdatable();
+    const running = this.#service.reloads.during(() => this.#run(kind, next, force, request));
+    this.#running = running;
+    try {
+      return await running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #run(
+    kind: UpdateEntry["kind"],
+    next: Command,
+    force: boolean,
+    { timeouts, progress, rehearse = false, standbyMs = null, by = null }: UpdateRequest,
+  ): Promise<UpdateResult> {
     const service = this.#service;
     const { system, memory, current: old } = service;
     const startedAtMs = system.nowMs();
@@ -92,7 +113,6 @@ export class UpdateSeries {
       system.assertRoomForSuccessor(old.pid, service.options.updateMemoryBytes ?? null);
     service.generation += 1;
     const { generation } = service;
-    service.options.notify?.(`RELOADING=1\nMONOTONIC_USEC=${system.monotonicUs()}`);
     const log = (text: string): void => service.log(text);
     const context = { system, memory, generation, timeouts, rehearse, old, force, progress, log };
     const update = new Update(context, this.#successor(kind, next));
@@ -108,7 +128,6 @@ export class UpdateSeries {
     const facts = { generation, by, from, to: factsOf(successor), phases, totalMs, figures, error };
     service.tell({ kind, outcome: outcome.outcome, ...facts });
     this.#settle(update, outcome, generation);
-    if (service.current.phase === "serving") service.notifyReady();
     if (outcome.outcome !== "committed") throw fromErrorRecord(outcome.error);
     if (standbyMs !== null) this.#standby.begin(old.command, standbyMs);
     return { generation, pid: service.current.pid, command: next.argv, figures, totalMs };
@@ -122,8 +141,7 @@ export class UpdateSeries {
       return standby;
     }
     this.#standby.end();
-    const start = (pair: number): BootingProgram["program"] => this.#service.start(next, "successor", pair);
-    return bootSuccessor(this.#service.system, start);
+    return this.#service.start(next, "successor");
   }
 
   #settle(update: Update, outcome: UpdateOutcome, generation: number): void {

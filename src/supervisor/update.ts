@@ -32,20 +32,8 @@ export type UpdateOutcome =
 /** A program that was started as somebody's successor, and the other end of its pair. */
 export interface BootingProgram {
   readonly program: Program;
-  readonly pairEnd: number;
-}
-
-/** Starts a successor; `start` makes it with its end of the pair, which it inherits. */
-export function bootSuccessor(system: SupervisorSystem, start: (pairEnd: number) => Program): BootingProgram {
-  const [successorEnd, pairEnd] = system.socketPair();
-  try {
-    return { program: start(successorEnd), pairEnd };
-  } catch (error) {
-    system.close(pairEnd);
-    throw error;
-  } finally {
-    system.close(successorEnd);
-  }
+  /** Null when the program could not be started. */
+  readonly pairEnd: number | null;
 }
 
 export interface UpdateContext {
@@ -68,7 +56,7 @@ export class Update {
   readonly #facts: UpdateFacts;
   readonly #successor: Program;
   /** The old program's end of the pair, until it has been sent. */
-  #pairEnd: number | undefined;
+  #pairEnd: number | null;
   /** What the old program has chosen to write. */
   #versionIds: VersionIds = {};
   #state: BrokerState = { phase: "booting" };
@@ -134,7 +122,17 @@ export class Update {
     const [state, effects] = brokerStep(this.#state, event);
     if (state.phase !== this.#state.phase) this.#clock(this.#state.phase);
     this.#state = state;
-    for (const effect of effects) this.#carryOut(effect);
+    for (const effect of effects) this.#attempt(effect);
+  }
+
+  /** An effect that fails is a reason to lose patience: before the commit that is a cancel, afterwards it is nothing. */
+  #attempt(effect: BrokerEffect): void {
+    try {
+      this.#carryOut(effect);
+    } catch (error) {
+      this.#context.log(`cannot ${effect.type}: ${(error as Error).message}`);
+      this.#feed({ type: "timeout", error: toErrorRecord(error) });
+    }
   }
 
   #clock(phase: BrokerState["phase"]): void {
@@ -216,8 +214,8 @@ export class Update {
   }
 
   #closePairEnd(): void {
-    if (this.#pairEnd !== undefined) this.#context.system.close(this.#pairEnd);
-    this.#pairEnd = undefined;
+    if (this.#pairEnd !== null) this.#context.system.close(this.#pairEnd);
+    this.#pairEnd = null;
   }
 
   #end(outcome: UpdateOutcome): void {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { constants } from "node:os";
+import { accessSync, constants, readFileSync, statSync } from "node:fs";
+import { constants as systemConstants } from "node:os";
 import { isKstateError } from "../error/index.ts";
 import { closeDescriptor, openProcess, POLL, poll, signalProcess } from "../memory/index.ts";
 
@@ -22,6 +22,8 @@ export interface WatchedProcess {
   onEnd(listener: (end: ProcessEnd) => void): void;
   /** Tells a process that was not started here from one that is about to end: something of it has just closed. */
   look(): void;
+  /** Watches it no longer. */
+  forget(): void;
 }
 
 export interface SpawnOptions {
@@ -32,22 +34,63 @@ export interface SpawnOptions {
   readonly descriptors: readonly number[];
 }
 
-/** Starts a process. Standard streams are inherited, never piped: a dead pipe would end it at its next log line. */
+/**
+ * Starts a process. Standard streams are inherited, never piped: a dead pipe would end it at its next log line. Node
+ * throws most of what can be in the way and tells the rest a moment later ({@link ProcessEnd.error}).
+ */
 export function startProcess({ command, cwd, environment, descriptors }: SpawnOptions): WatchedProcess {
-  const child: ChildProcess = spawn(command[0]!, command.slice(1), {
-    cwd,
-    env: environment,
-    stdio: ["inherit", "inherit", "inherit", ...descriptors],
+  let child: ChildProcess;
+  try {
+    child = spawn(command[0]!, command.slice(1), {
+      cwd,
+      env: environment,
+      stdio: ["inherit", "inherit", "inherit", ...descriptors],
+    });
+  } catch (error) {
+    throw inDirectory(cwd, error);
+  }
+  const { pid } = child;
+  let listener: (end: ProcessEnd) => void = () => {};
+  child.on("error", (error) => {
+    // Later ones are of signals that could not be sent.
+    if (pid === undefined) listener({ exitCode: null, signal: null, error: inDirectory(cwd, error) });
   });
+  child.once("exit", (exitCode, signal) => listener({ exitCode, signal }));
   return {
-    pid: child.pid ?? -1,
+    pid: pid ?? -1,
     kill: (signal) => void child.kill(signal),
-    onEnd: (listener) => {
-      child.once("error", (error) => listener({ exitCode: null, signal: null, error }));
-      child.once("exit", (exitCode, signal) => listener({ exitCode, signal }));
+    onEnd: (told) => {
+      listener = told;
     },
     look: () => {},
+    forget: () => {},
   };
+}
+
+/** Node blames the command for a working directory that is not there. */
+function inDirectory(cwd: string, error: unknown): NodeJS.ErrnoException {
+  const cause = error as NodeJS.ErrnoException;
+  const why = notEntered(cwd);
+  if (why === null) return cause;
+  const message = `its working directory ${cwd} ${why.problem}; mend the path, then try again`;
+  return Object.assign(new Error(message, { cause }), { code: why.errno });
+}
+
+function notEntered(cwd: string): { readonly problem: string; readonly errno: string } | null {
+  try {
+    if (!statSync(cwd).isDirectory()) return { problem: "is not a directory", errno: "ENOTDIR" };
+    accessSync(cwd, constants.X_OK);
+    return null;
+  } catch (error) {
+    const { code = "?" } = error as NodeJS.ErrnoException;
+    const known: Readonly<Record<string, string>> = {
+      ENOENT: "is not there",
+      ENOTDIR: "is not there: something in it is a file",
+      ELOOP: "is a symbolic link that leads nowhere (a loop)",
+      EACCES: "may not be entered by this user",
+    };
+    return { problem: known[code] ?? `cannot be entered (${code})`, errno: code };
+  }
 }
 
 /** Watches a process that somebody else started; null when it has ended. */
@@ -65,7 +108,7 @@ export function watchProcess(pid: number): WatchedProcess | null {
   const look = (): void => {
     clearTimeout(timer);
     if (ended) return;
-    ended = poll([{ fd: descriptor, events: POLL.in }], 0)[0] !== 0;
+    ended = hasEnded(descriptor);
     if (!ended) {
       timer = setTimeout(look, LOOK_MS);
       return;
@@ -76,13 +119,36 @@ export function watchProcess(pid: number): WatchedProcess | null {
   return {
     pid,
     kill: (signal) => {
-      if (!ended) signalProcess(descriptor, constants.signals[signal]);
+      if (!ended) signalWithoutFail(descriptor, systemConstants.signals[signal]);
     },
     onEnd: (told) => {
       listener = told;
     },
     look,
+    forget: () => {
+      clearTimeout(timer);
+      if (!ended) closeDescriptor(descriptor);
+      ended = true;
+    },
   };
+}
+
+/** Where that cannot be seen (no memory), it is looked at again. */
+function hasEnded(descriptor: number): boolean {
+  try {
+    return poll([{ fd: descriptor, events: POLL.in }], 0)[0] !== 0;
+  } catch {
+    return false;
+  }
+}
+
+/** A program that has become another user's cannot be sent signals; its end is watched all the same. */
+function signalWithoutFail(descriptor: number, signal: number): void {
+  try {
+    signalProcess(descriptor, signal);
+  } catch {
+    // as Node does it with a child
+  }
 }
 
 /** When a process started, in the kernel's ticks: with its id it tells processes apart. Null when there is none. */

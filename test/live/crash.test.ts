@@ -29,16 +29,16 @@ class Memory {
       role: "first",
       controlPath: join(this.#directory, `${this.#programs}.sock`),
       memory: this.memory.descriptor,
-      pair: null,
       listeners: [],
     };
     return new Promise((resolve, reject) => {
       let url = "";
       const ended = deferred();
+      const start = startProgram(supervisorSystem, options);
       const program: Program = new Program(
         supervisorSystem,
         options.command,
-        startProgram(supervisorSystem, options),
+        start.kind === "started" ? start.contact : start.error,
         {
           exited: (error) => {
             ended.resolve();

@@ -1,6 +1,6 @@
 import { realpathSync } from "node:fs";
 import { processCarrier, type Waiting } from "../../carrier/index.ts";
-import { isKstateError, KstateError } from "../../error/index.ts";
+import { KstateError } from "../../error/index.ts";
 import { dropCollections } from "../../memory/index.ts";
 import {
   activatedSockets,
@@ -123,14 +123,8 @@ function watchSignals(supervisor: Supervisor, { updateOn, timeouts }: CommandLin
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, stop);
   for (const signal of SIGNALS) {
     process.on(signal, () => {
-      if (signal !== updateOn) return supervisor.signal(signal);
-      const again = { command: null, environment: {} };
-      supervisor
-        .update(again, timeouts, () => {})
-        .catch((error: Error) => {
-          if (!isKstateError(error)) throw error;
-          printError(`kstate: ${signal}: ${error.message} [${error.code}]`);
-        });
+      if (signal === updateOn) void supervisor.reload(signal, timeouts);
+      else supervisor.signal(signal);
     });
   }
   if (process.pid === 1) process.on("SIGCHLD", () => reapOrphans(process.pid, supervisor.pids));
