@@ -201,7 +201,7 @@ export class Supervisor {
         await this.update({ command: null, environment: {} }, timeouts, () => {});
       });
     } catch (error) {
-      const { code, message } = toErrorRecord(error);
+      const { code, message } = toSupervisorRecord(error);
       this.#service.log(`${signal}: ${message} [${code}]`);
     }
   }

@@ -1,4 +1,4 @@
-import { type ErrorRecord, KstateError, toErrorRecord } from "../error/index.ts";
+import { type ErrorRecord, KstateError, toErrorRecord, toSupervisorRecord } from "../error/index.ts";
 import { type BrokerEffect, type BrokerEvent, type BrokerState, brokerStep } from "../live/machine.ts";
 import type { HandoverFigures, ToSupervisor, VersionIds } from "../live/protocol.ts";
 import {
@@ -131,7 +131,7 @@ export class Update {
       this.#carryOut(effect);
     } catch (error) {
       this.#context.log(`cannot ${effect.type}: ${(error as Error).message}`);
-      this.#feed({ type: "timeout", error: toErrorRecord(error) });
+      this.#feed({ type: "timeout", error: toSupervisorRecord(error) });
     }
   }
 
