@@ -42,7 +42,7 @@ const subjects = [
 /** One service and one client, updated again and again. */
 async function measure({ name, env: own = {}, memory = "1G", crowd = 0, updates: times = updates }) {
   const directory = mkdtempSync(join(tmpdir(), "kstate-bench-"));
-  const env = { ...process.env, KSTATE_RUNTIME_DIR: directory };
+  const env = { ...process.env, KSTATE_RUNTIME_DIR: directory, KSTATE_DIR: directory };
   for (const [key, value] of Object.entries(own)) env[key] = String(value);
   const kstate = (...args) => promisify(execFile)(process.execPath, [cli, ...args], { env });
   const supervisor = spawn(

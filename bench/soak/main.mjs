@@ -16,7 +16,7 @@ const limit = Number(values.updates ?? Number.POSITIVE_INFINITY);
 const file = (path) => fileURLToPath(new URL(path, import.meta.url));
 const cli = file("../../dist/cli/main.js");
 const directory = mkdtempSync(join(tmpdir(), "kstate-soak-"));
-const env = { ...process.env, KSTATE_RUNTIME_DIR: directory };
+const env = { ...process.env, KSTATE_RUNTIME_DIR: directory, KSTATE_DIR: directory };
 const kstate = (...args) => promisify(execFile)(process.execPath, [cli, ...args], { env });
 
 const command = [process.execPath, "--expose-gc", file("service.mjs")];

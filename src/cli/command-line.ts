@@ -1,4 +1,5 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { UNNAMED_SERVICE } from "../live/protocol.ts";
 import {
   DEFAULT_DETACHED_MS,
   DEFAULT_STANDBY_MS,
@@ -100,7 +101,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
   const command = split === -1 ? null : argv.slice(split + 1);
   if (command?.length === 0) throw usage("no command after --");
   return {
-    name: values.name ?? (process.env.KSTATE_NAME || "default"),
+    name: values.name ?? (process.env.KSTATE_NAME || UNNAMED_SERVICE),
     help: values.help ?? false,
     json: values.json ?? false,
     environment: Object.fromEntries((values.env ?? []).map(assignment)),

@@ -244,6 +244,17 @@ export interface ErrorDetails {
    * or `KSTATE_DIR`.
    */
   STATE_LOCKED: { readonly name: string; readonly directory: string; readonly pid: number | null };
+  /**
+   * The state of the last run could not be saved at its end. What could be is in `state.partial`; choose with
+   * `KSTATE_AFTER_CRASH`.
+   */
+  STATE_REFUSED: {
+    readonly name: string;
+    readonly directory: string;
+    readonly at: string;
+    readonly code: string;
+    readonly left: readonly string[] | null;
+  };
   /** A file of the saved state could not be read or written. What was saved before is as it was. */
   STATE_FILE_FAILED: { readonly path: string; readonly errno: string };
   /** No supervisor runs under that name. Start one with `kstate run --name NAME -- node app.js`. */

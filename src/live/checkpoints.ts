@@ -1,7 +1,10 @@
 import { isKstateError, KstateError } from "../error/index.ts";
 import { CHECKPOINT, type Folio, type PhysicalMemory } from "../memory/index.ts";
+import type { SaveOptions } from "../registry/index.ts";
 import type { Parts } from "./freeze.ts";
 import { allocRoom, saveInto } from "./save-into.ts";
+import type { StartContext } from "./starters.ts";
+import type { FoundState } from "./state-directory.ts";
 import { freeUnclaimedFolios } from "./unclaimed-folios.ts";
 
 export interface CheckpointOptions {
@@ -81,8 +84,8 @@ export class Checkpoints {
     }
   }
 
-  /** Makes a checkpoint in the memory. */
-  save(): void {
+  /** Makes a checkpoint in the memory; with `onRefused` of all that can be saved. */
+  save(onRefused?: SaveOptions["onRefused"]): void {
     const memory = this.#memory();
     const { generation } = memory.superblock();
     saveInto(memory, this.#parts.registry, allocRoom(memory), {
@@ -90,6 +93,7 @@ export class Checkpoints {
       state: "RUNNING",
       generation,
       dataChecksum: true,
+      onRefused,
     });
     const freed = [...this.#freed];
     this.#freed.clear();
@@ -111,14 +115,30 @@ export class Checkpoints {
 
 /**
  * Loads the checkpoint of a program that has ended, into objects that are registered; false when there is none. The
- * process is the undo. Connections that it had are gone; folios that only it had are freed.
+ * process is the undo. Connections that it had are gone; folios that only it had are freed. `partial` loads one
+ * that was saved with `onRefused`.
  */
-export function loadCheckpoint({ registry, httpRecords, moving }: Parts, memory: PhysicalMemory): boolean {
+export function loadCheckpoint(
+  { registry, httpRecords, moving }: Parts,
+  memory: PhysicalMemory,
+  { partial = false }: { readonly partial?: boolean } = {},
+): boolean {
   const stream = memory.stream(CHECKPOINT);
   if (stream === undefined) return false;
-  registry.load(stream.bytes, { undo: false });
+  registry.load(stream.bytes, { undo: false, partial });
   httpRecords.listeners = [];
   for (const connections of moving) connections.forget();
   freeUnclaimedFolios(memory, registry);
   return true;
+}
+
+/** Loads what a directory had; gives how the program begins. */
+export function loadFound(
+  parts: Parts,
+  memory: PhysicalMemory,
+  kind: FoundState["kind"],
+): StartContext["from"] {
+  const partial = kind === "partial" || kind === "stale"; // a stale one may have been partial
+  if (!loadCheckpoint(parts, memory, { partial })) return "boot";
+  return kind === "state" ? "restore" : "recover";
 }

@@ -4,7 +4,7 @@ import type { Server } from "node:net";
 import type { Worker } from "node:worker_threads";
 import { findSuspended, openCarrier, type Waiting } from "../carrier/index.ts";
 import type { Description } from "../description/index.ts";
-import { KstateError } from "../error/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
 import { Registry } from "../registry/index.ts";
 import { type CheckpointOptions, Checkpoints } from "./checkpoints.ts";
@@ -13,7 +13,7 @@ import { type BindOptions, Listeners, type ListenOptions } from "./listeners.ts"
 import { LiveCollections } from "./live-collections.ts";
 import { LiveMemory } from "./live-memory.ts";
 import { assertNoCluster, LiveResources } from "./live-resources.ts";
-import { ENVIRONMENT_VARIABLE, type LiveEnvironment } from "./protocol.ts";
+import { ENVIRONMENT_VARIABLE, type LiveEnvironment, UNNAMED_SERVICE } from "./protocol.ts";
 import { type QuiesceHook, QuiesceHooks } from "./quiesce-hooks.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
 import { type ConnectionHandlers, DescribedSockets } from "./sockets/described-sockets.ts";
@@ -22,7 +22,7 @@ import { type EventStreamHandlers, EventStreams } from "./sockets/event-streams.
 import { httpConnectionsState } from "./sockets/records.ts";
 import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
 import { Starters, type StartFunction } from "./starters.ts";
-import { type AfterCrash, StateDirectory } from "./state-directory.ts";
+import { AFTER_CRASH, type AfterCrash, StateDirectory } from "./state-directory.ts";
 import { Supervised } from "./supervised.ts";
 import { liveSystem } from "./system.ts";
 import type { AnyTrackedMap } from "./tracked/slice.ts";
@@ -70,7 +70,10 @@ export class LiveUpdate {
     this.#program =
       environment === undefined
         ? new Unsupervised(this.#parts, directory, afterCrash(options), waitingFor(options))
-        : new Supervised(environment, this.#parts, this.#checkpoints, liveSystem);
+        : new Supervised(environment, this.#parts, this.#checkpoints, liveSystem, {
+            directory,
+            afterCrash: afterCrash(options),
+          });
   }
 
   /** Whether a supervisor (`kstate run`) runs the program. */
@@ -275,8 +278,8 @@ export interface JoinOptions {
    */
   readonly detachedLimitMs?: number;
   /**
-   * Whether a program without a supervisor saves its state at its end and loads it when it starts again. True unless
-   * given.
+   * Whether a program saves its state at its end and loads it when it starts again, with a supervisor as without. True unless
+   * given here, or unless the environment has `KSTATE_PERSIST=no`.
    */
   readonly persist?: boolean;
   /**
@@ -285,11 +288,16 @@ export interface JoinOptions {
    * states. Looked at before the state file. Nowhere unless given.
    */
   readonly resume?: string;
-  /** Without a supervisor: the directory in place of `$KSTATE_DIR` or `./.kstate`; a directory NAME is made in it. */
+  /**
+   * The directory of states in place of `$KSTATE_DIR` or `./.kstate`; a directory NAME is made in it: the name above, or the
+   * service's if `kstate run` was given one.
+   */
   readonly directory?: string;
   /**
-   * Without a supervisor: what to do when the last run ended without saving and left no checkpoint. `"refuse"` (with
-   * `STALE`) unless given here or in `KSTATE_AFTER_CRASH`; `"boot"` begins empty, `"reload"` loads the old state again.
+   * What to do when the last run ended without saving and left no checkpoint, or its state was refused. `"refuse"` (with
+   * `STALE` or `STATE_REFUSED`) unless given here or in `KSTATE_AFTER_CRASH`; `"boot"` begins empty, `"reload"` loads the
+   * last whole state again, `"partial"` what could be saved of one that was refused. Not of a program that its supervisor
+   * starts again: it has the service's memory.
    */
   readonly afterCrash?: AfterCrash;
 }
@@ -300,15 +308,46 @@ function waitingFor({ name, resume }: JoinOptions): Waiting | undefined {
 }
 
 function afterCrash(options: JoinOptions): AfterCrash {
-  const chosen: string = options.afterCrash ?? (process.env.KSTATE_AFTER_CRASH || "refuse");
-  if (chosen === "refuse" || chosen === "boot" || chosen === "reload") return chosen;
-  throw new RangeError(`afterCrash has to be refuse, boot or reload, not ${chosen}`);
+  const chosen = options.afterCrash ?? (process.env.KSTATE_AFTER_CRASH || "refuse");
+  const known = AFTER_CRASH.find((choice) => choice === chosen);
+  if (known !== undefined) return known;
+  throw new RangeError(`afterCrash has to be one of ${AFTER_CRASH.join(", ")}, not ${chosen}`);
+}
+
+function isKept({ persist }: JoinOptions): boolean {
+  const { KSTATE_PERSIST: text = "" } = process.env;
+  if (!["", "yes", "no"].includes(text))
+    throw new RangeError(`KSTATE_PERSIST has to be yes or no, not ${text}`);
+  return persist ?? text !== "no";
+}
+
+/**
+ * The directory of a supervised program. One that cannot be used is no reason not to serve, for the state is in the
+ * service's memory; that nothing will be kept at the end is said at once. `STATE_LOCKED`.
+ */
+async function supervisedDirectory(
+  options: JoinOptions,
+  { name, role }: LiveEnvironment,
+): Promise<StateDirectory | undefined> {
+  const own = name === UNNAMED_SERVICE ? options.name : name;
+  try {
+    if (role === "successor") return StateDirectory.next(own, options.directory);
+    return await StateDirectory.open(own, options.directory);
+  } catch (error) {
+    if (!isKstateError(error, "STATE_FILE_FAILED")) throw error;
+    const text =
+      `the state will not be kept when the service ends: ${error.message}; ` +
+      "set KSTATE_DIR to a directory that can be written, or persist: false";
+    process.emitWarning(text, "KstateWarning", "STATE_NOT_KEPT");
+    return undefined;
+  }
 }
 
 /**
  * Joins live updates, once per program. Under `kstate run` the program can be replaced by its next version;
- * started by itself it loads the state that was saved at its last end. Errors: `ALREADY_JOINED`,
- * `CLUSTER_UNSUPPORTED`; supervised `PLATFORM_UNSUPPORTED`; by itself `STATE_LOCKED`, `STALE`, `STATE_FILE_FAILED`, `IMAGE_INVALID`, `NAME_INVALID`.
+ * the service's first program, or one that is started by itself, loads the state that was saved at the last end. Errors:
+ * `ALREADY_JOINED`, `CLUSTER_UNSUPPORTED`, `STATE_LOCKED`, `STALE`, `STATE_REFUSED`, `STATE_FILE_FAILED`, `IMAGE_INVALID`,
+ * `NAME_INVALID`; supervised `PLATFORM_UNSUPPORTED`.
  */
 export async function joinLiveUpdate(options: JoinOptions): Promise<LiveUpdate> {
   assertNoCluster();
@@ -323,8 +362,11 @@ export async function joinLiveUpdate(options: JoinOptions): Promise<LiveUpdate> 
   Object.defineProperty(globalThis, key, { value: true });
   const text = process.env[ENVIRONMENT_VARIABLE];
   delete process.env[ENVIRONMENT_VARIABLE]; // the programs that this one starts are not supervised
-  if (text !== undefined) return new LiveUpdate(options, JSON.parse(text) as LiveEnvironment);
-  const directory =
-    options.persist === false ? undefined : await StateDirectory.open(options.name, options.directory);
+  if (text !== undefined) {
+    const environment = JSON.parse(text) as LiveEnvironment;
+    const directory = isKept(options) ? await supervisedDirectory(options, environment) : undefined;
+    return new LiveUpdate(options, environment, directory);
+  }
+  const directory = isKept(options) ? await StateDirectory.open(options.name, options.directory) : undefined;
   return new LiveUpdate(options, undefined, directory);
 }

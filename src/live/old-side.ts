@@ -209,6 +209,11 @@ export class OldSide {
     return { verdict: "COMMITTED", left: [] };
   }
 
+  /** Whether the last freeze that was committed was that of a suspend: the state is kept somewhere else. */
+  get isSuspended(): boolean {
+    return this.#detachedMs !== null;
+  }
+
   /**
    * Ends this program after a commit: at once, or when the last connection that stays here has closed. One that was
    * suspended ends the others as well, and has not for ever.

@@ -110,6 +110,9 @@ export const SUCCESSOR_ENDED = "the successor ended";
 /** The environment variable that tells a program that it is supervised; its value is a {@link LiveEnvironment}. */
 export const ENVIRONMENT_VARIABLE = "KSTATE_LIVE";
 
+/** The name of a service that was given none. */
+export const UNNAMED_SERVICE = "default";
+
 /** What a program inherits; numbers are descriptors. */
 export interface LiveEnvironment {
   readonly protocol: readonly [lowest: number, highest: number];

@@ -1,7 +1,7 @@
 import type { VersionIds } from "../description/index.ts";
 import { isKstateError } from "../error/index.ts";
 import { CHECKPOINT, type Folio, type MemoryState, type PhysicalMemory } from "../memory/index.ts";
-import type { Registry } from "../registry/index.ts";
+import type { Registry, SaveOptions } from "../registry/index.ts";
 
 export interface SaveIntoOptions {
   /** Of the stream. */
@@ -10,6 +10,7 @@ export interface SaveIntoOptions {
   readonly generation: number;
   readonly versionIds?: VersionIds;
   readonly dataChecksum: boolean;
+  readonly onRefused?: SaveOptions["onRefused"];
 }
 
 /** Room for a state of unknown size: mostly there is less to save. */
@@ -35,11 +36,12 @@ export function saveInto(
   memory: PhysicalMemory,
   registry: Registry,
   room: Folio,
-  { name, state, generation, versionIds = {}, dataChecksum }: SaveIntoOptions,
+  { name, state, generation, onRefused, versionIds = {}, dataChecksum }: SaveIntoOptions,
 ): void {
   for (let folio = room; ; ) {
     try {
-      const { length } = registry.save({ versionIds, dataChecksum, into: folio.bytes, fullEarly: true });
+      const options = { versionIds, dataChecksum, into: folio.bytes, fullEarly: true };
+      const { length } = registry.save(onRefused === undefined ? options : { ...options, onRefused });
       memory.keepStream(name, folio, length, generation, { state, preserveInUse: true });
       return;
     } catch (error) {

@@ -1,5 +1,5 @@
 import { type ErrorRecord, fromErrorRecord, type KstateError, toErrorRecord } from "../error/index.ts";
-import { CHECKPOINT, HANDOVER, type PhysicalMemory, REHEARSAL } from "../memory/index.ts";
+import { CHECKPOINT, HANDOVER, PhysicalMemory, REHEARSAL } from "../memory/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import type { Parts } from "./freeze.ts";
 import {
@@ -11,12 +11,20 @@ import {
 } from "./machine.ts";
 import { OldSide, type ProgramRecord, webSocketsOf } from "./old-side.ts";
 import type { LiveEnvironment } from "./protocol.ts";
+import { RunEnd } from "./run-end.ts";
 import { saveFile } from "./save-file.ts";
 import { ServingStart } from "./serving-start.ts";
+import type { AfterCrash, FoundState, StateDirectory } from "./state-directory.ts";
 import { SuccessorSide } from "./successor-side.ts";
 import { SupervisorLink } from "./supervisor-link.ts";
 import type { LiveSystem } from "./system.ts";
 import { warmUp } from "./warm-up.ts";
+
+/** Where a program's state is kept from run to run; without a directory it is not. */
+export interface KeptStates {
+  readonly directory: StateDirectory | undefined;
+  readonly afterCrash: AfterCrash;
+}
 
 /** The program's side of its supervision: carries out what `programStep` decides. */
 export class Supervised {
@@ -27,27 +35,46 @@ export class Supervised {
   readonly #old: OldSide;
   /** Undefined in a first program. */
   readonly #successor: SuccessorSide | undefined;
+  readonly #end: RunEnd;
   #state: ProgramState = { phase: "booting" };
   #abandoned: ErrorRecord | undefined;
   /** Told why an update ended with this program serving on. */
   readonly blocked: ((error: KstateError) => void)[] = [];
 
-  constructor(environment: LiveEnvironment, parts: Parts, checkpoints: Checkpoints, system: LiveSystem) {
+  constructor(
+    environment: LiveEnvironment,
+    parts: Parts,
+    checkpoints: Checkpoints,
+    system: LiveSystem,
+    kept: KeptStates,
+  ) {
     const { role, pair } = environment;
+    const { directory } = kept;
+    let found: FoundState | undefined;
     this.#parts = parts;
     this.#system = system;
-    const link = new SupervisorLink(environment, system, {
-      message: (message) => this.#step(message),
-      left: () => {
-        if (role === "successor") this.#step({ type: "abandoned" });
+    const link = new SupervisorLink(
+      environment,
+      system,
+      {
+        message: (message) => this.#step(message),
+        left: () => {
+          if (role === "successor") this.#step({ type: "abandoned" });
+        },
       },
-    });
+      (backEnd) => {
+        const memory = PhysicalMemory.attach(backEnd);
+        if (role === "first" && memory.isNew) found = directory?.load(kept.afterCrash, () => backEnd);
+        return found?.memory ?? memory;
+      },
+    );
     this.#link = link;
     if (role === "first" && !this.#isSuspended) {
       link.memory.own();
       settleAfterCrash(link.memory);
     }
-    this.#start = new ServingStart(parts, link, checkpoints);
+    this.#end = new RunEnd(parts, directory, checkpoints, () => link.memory, system);
+    this.#start = new ServingStart(parts, link, checkpoints, { directory, found: found?.kind }, this.#end);
     this.#old = new OldSide(parts, link, system, checkpoints);
     this.#successor = pair === null ? undefined : new SuccessorSide(parts, link, system, pair);
   }
@@ -208,7 +235,10 @@ export class Supervised {
   #freeze(generation: number): void {
     const result = this.#old.freeze();
     this.#state = programAfter("freeze", result.verdict);
-    if (result.verdict === "COMMITTED") return this.#old.leave(generation, result.left);
+    if (result.verdict === "COMMITTED") {
+      this.#end.forgo(this.#old.isSuspended);
+      return this.#old.leave(generation, result.left);
+    }
     this.#link.send({ type: "thawed", generation, error: result.error });
     this.#tellBlocked(result.error);
   }

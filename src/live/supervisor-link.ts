@@ -5,7 +5,7 @@ import {
   KstateError,
   toErrorRecord,
 } from "../error/index.ts";
-import { openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
+import { type BackEnd, openDescriptor, PhysicalMemory, setCloseOnExec } from "../memory/index.ts";
 import { ControlLink } from "./control-link.ts";
 import {
   formatMessage,
@@ -43,16 +43,18 @@ export class SupervisorLink {
     environment: LiveEnvironment,
     system: LiveSystem,
     events: { message(message: ForMachine): void; left(): void },
+    attach: (backEnd: BackEnd) => PhysicalMemory = PhysicalMemory.attach,
   ) {
     const { memory, channel, pair, control, listeners } = environment;
     this.#system = system;
     this.#channel = channel;
     const descriptors = [memory, channel, control, ...listeners.map(({ descriptor }) => descriptor)];
-    this.memory = inherited(() => {
+    const backEnd = inherited(() => {
       for (const descriptor of pair === null ? descriptors : [...descriptors, pair])
         setCloseOnExec(descriptor);
-      return PhysicalMemory.attach(openDescriptor(memory));
+      return openDescriptor(memory);
     });
+    this.memory = attach(backEnd);
     this.#listeners = new Map(listeners.map(({ key, descriptor }) => [key, descriptor]));
     this.#control = new ControlLink(control, system, {
       message: (message) => (message.type === "listening" ? this.#answer(message) : events.message(message)),

@@ -1,9 +1,10 @@
 import type { Carrier, Stored, Waiting } from "../carrier/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
 import { type BackEnd, createHeap, createMemfd, dropCollections, PhysicalMemory } from "../memory/index.ts";
-import { type Checkpoints, loadCheckpoint } from "./checkpoints.ts";
+import { type Checkpoints, loadFound } from "./checkpoints.ts";
 import { dismissAll } from "./farewell.ts";
 import { type Parts, thaw } from "./freeze.ts";
+import { RunEnd } from "./run-end.ts";
 import type { StartContext } from "./starters.ts";
 import type { AfterCrash, FoundState, StateDirectory } from "./state-directory.ts";
 import { leaveClean, resume } from "./suspend.ts";
@@ -13,9 +14,6 @@ import { liveSystem } from "./system.ts";
 const MEMORY_BYTES = 1024 ** 3;
 /** Where memory is an ordinary buffer. */
 const HEAP_BYTES = 256 * 1024 ** 2;
-
-/** Signals that end a program which has no handlers of its own for them. */
-const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
 
 /**
  * A program without a supervisor: its next version is the next start, and its state waits in a file. The memory holds
@@ -29,8 +27,7 @@ export class Unsupervised {
   readonly #waiting: Waiting | undefined;
   #memory: PhysicalMemory | undefined;
   #checkpoints: Checkpoints | undefined;
-  #phase: "booting" | "serving" | "ended" = "booting";
-  #hadUncaught = false;
+  #end: RunEnd | undefined;
   #writing = false;
 
   /** Reads what the last run left; without a directory nothing is kept. Errors: those of `StateDirectory.load`. */
@@ -49,7 +46,8 @@ export class Unsupervised {
   }
 
   get phase(): "booting" | "serving" | "ended" {
-    return this.#phase;
+    if (this.#end === undefined) return "booting";
+    return this.#end.isOver ? "ended" : "serving";
   }
 
   get memory(): PhysicalMemory {
@@ -64,16 +62,15 @@ export class Unsupervised {
     await this.#parts.listeners.open(new Map()); // an address in use leaves the state as it was
     begin?.();
     this.#waiting?.finish();
-    if (this.#found !== undefined) this.#directory!.consume(this.#found.kind, checkpoints.enabled);
-    this.#phase = "serving";
-    this.#watchEnd();
+    this.#directory?.consume(this.#found?.kind, checkpoints.enabled);
+    this.#end = new RunEnd(this.#parts, this.#directory, checkpoints, () => this.memory, liveSystem);
+    this.#end.watch();
     this.#parts.starters.start({ from });
     if (this.#directory !== undefined && checkpoints.enabled) checkpoints.begin();
   }
 
   #load(): StartContext["from"] {
-    if (this.#found === undefined || !loadCheckpoint(this.#parts, this.memory)) return "boot";
-    return this.#found.kind === "state" ? "restore" : "recover";
+    return this.#found === undefined ? "boot" : loadFound(this.#parts, this.memory, this.#found.kind);
   }
 
   /**
@@ -81,18 +78,17 @@ export class Unsupervised {
    * all that it has left to do is to end.
    */
   async suspend(service: string, carrier: Carrier): Promise<Stored> {
-    if (this.#phase !== "serving") {
-      const message = `cannot call suspend(): the program is ${this.#phase}; call it while it serves`;
-      throw new KstateError("NOT_ALLOWED_NOW", message, { call: "suspend", phase: this.#phase });
+    const { phase } = this;
+    if (phase !== "serving") {
+      const message = `cannot call suspend(): the program is ${phase}; call it while it serves`;
+      throw new KstateError("NOT_ALLOWED_NOW", message, { call: "suspend", phase });
     }
     const generation = this.memory.superblock().generation + 1;
     this.#checkpoints!.held = true;
     try {
       leaveClean(this.#parts, this.memory, { versionIds: {}, generation });
       const stored = carrier.storeNow(this.memory, { service, generation });
-      this.#phase = "ended";
-      this.#checkpoints!.end();
-      this.#directory?.forget();
+      this.#end!.forgo(true);
       await dismissAll(this.#parts.moving);
       return stored;
     } catch (error) {
@@ -100,35 +96,6 @@ export class Unsupervised {
       this.#checkpoints!.held = false;
       throw error;
     }
-  }
-
-  #watchEnd(): void {
-    process.on("uncaughtExceptionMonitor", () => {
-      this.#hadUncaught = true;
-    });
-    process.on("exit", (exitCode) => {
-      if (!(this.#hadUncaught && exitCode !== 0)) this.#end();
-    });
-    for (const signal of SIGNALS) {
-      const end = (): void => {
-        if (process.listenerCount(signal) > 1) return; // the program ends itself, and `exit` saves
-        this.#end();
-        process.off(signal, end);
-        process.kill(process.pid, signal);
-      };
-      process.on(signal, end);
-    }
-  }
-
-  /** Nothing of the program runs after the save. */
-  #end(): void {
-    if (this.#phase === "ended") return;
-    this.#phase = "ended";
-    this.#checkpoints!.end();
-    this.#parts.starters.stop();
-    if (this.#directory === undefined) return;
-    this.#checkpoints!.save();
-    this.#directory.save(this.memory);
   }
 
   /** Copies a checkpoint out of the memory and writes it while the program goes on; one at a time. */

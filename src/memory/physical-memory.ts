@@ -14,9 +14,12 @@ import { MappedMemory, type Run } from "./mapped-memory.ts";
 import { dropStream, keepStream, readKept, settleStreams } from "./named-streams.ts";
 import { OwnedMemory, runOf } from "./owned-memory.ts";
 import { invalid, PreservedTable, type Snapshot } from "./preserved-table.ts";
-import type { Superblock } from "./superblock.ts";
+import { readSuperblock, type Superblock } from "./superblock.ts";
 import type { FolioRecord, Table } from "./table.ts";
 import type { VerdictTable } from "./verdict.ts";
+
+/** Of the superblock that new memory begins with. */
+const FIRST_SEQUENCE = 1;
 
 export interface KeepOptions {
   /** RUNNING unless given. */
@@ -56,7 +59,7 @@ export class PhysicalMemory {
     backEnd.allocate(0, HEADER_BYTES);
     const mapped = new MappedMemory(backEnd, "write");
     const empty = { generation: 0, tableCrc: 0, tableAddress: 0, tableLength: 0 };
-    mapped.writeSuperblock({ state: "RUNNING", capacity, sequence: 1, ...empty });
+    mapped.writeSuperblock({ state: "RUNNING", capacity, sequence: FIRST_SEQUENCE, ...empty });
     const memory = new PhysicalMemory(mapped);
     memory.own({ sweep: false });
     return memory;
@@ -74,9 +77,10 @@ export class PhysicalMemory {
   }
 
   /**
-   * Maps a new back end and fills it with the memory that somebody carried here: `fill` is given the bytes of every
-   * range that it asks for, in any order, the superblocks' too. Everything preserved has its pages then. Nobody owns
-   * the memory until `own`. `MEMORY_INVALID` when what came is not ours.
+   * Maps a back end in which nothing is yet and fills it with the memory that somebody carried here, which may have been
+   * smaller: `fill` is given the bytes of every range that it asks for, in any order, the superblocks' too. Everything
+   * preserved has its pages then; until all of it is there, the memory is as new. Nobody owns it until `own`.
+   * `MEMORY_INVALID` when what came is not ours.
    */
   static restore(
     backEnd: BackEnd,
@@ -84,15 +88,24 @@ export class PhysicalMemory {
   ): PhysicalMemory {
     const { capacity } = backEnd;
     if (capacity <= HEADER_BYTES) throw invalid(`a memory of ${capacity} bytes has no room for its header`);
-    const memory = new PhysicalMemory(new MappedMemory(backEnd, "write"));
+    backEnd.allocate(0, HEADER_BYTES);
+    const mapped = new MappedMemory(backEnd, "write");
+    const header = new Uint8Array(HEADER_BYTES);
     fill((address, lengthBytes) => {
+      if (address + lengthBytes <= HEADER_BYTES) return header.subarray(address, address + lengthBytes);
       backEnd.allocate(address, lengthBytes);
-      return memory.bytesAt(address, lengthBytes);
+      return mapped.bytesAt(address, lengthBytes);
     });
-    if (memory.superblock().capacity !== capacity) throw invalid("it was made for another capacity");
-    for (const { address, lengthBytes } of memory.preservedRanges()) backEnd.allocate(address, lengthBytes);
-    backEnd.persist(0, capacity);
-    return memory;
+    const carried = readSuperblock(new DataView(header.buffer));
+    if (carried.capacity > capacity) {
+      throw invalid(`it was made for ${carried.capacity} bytes, and here are ${capacity}`);
+    }
+    const superblock = { ...carried, capacity };
+    const pages = { superblock: () => superblock, bytesAt: mapped.bytesAt.bind(mapped), sequence: 0 };
+    for (const { address, lengthBytes } of new PreservedTable(pages).ranges())
+      backEnd.allocate(address, lengthBytes);
+    mapped.writeSuperblock({ ...superblock, sequence: Math.max(carried.sequence, mapped.sequence) + 1 });
+    return new PhysicalMemory(mapped);
   }
 
   // ---- what is there ----
@@ -108,6 +121,11 @@ export class PhysicalMemory {
   /** The newest valid superblock. */
   superblock(): Superblock {
     return this.#memory.superblock();
+  }
+
+  /** Whether nothing has been kept in it since it was made. */
+  get isNew(): boolean {
+    return this.superblock().sequence === FIRST_SEQUENCE;
   }
 
   /** Everything that the newest superblock says is preserved. */

@@ -17,15 +17,18 @@ export interface Snapshot {
  */
 const MAX_OVERTAKEN = 1000;
 
+/** What {@link PreservedTable} needs of the memory. */
+type Pages = Pick<MappedMemory, "superblock" | "sequence" | "bytesAt">;
+
 /** What the newest superblock says is preserved, read once for each superblock; see "Whoever does not own" in `layout.ts`. */
 export class PreservedTable {
-  readonly #memory: MappedMemory;
+  readonly #memory: Pages;
   #sequence = -1;
   #table: Table = EMPTY_TABLE;
   /** Made when it is first asked for: a program that only allocates never needs it. */
   #byAddress: Map<number, FolioRecord> | undefined;
 
-  constructor(memory: MappedMemory) {
+  constructor(memory: Pages) {
     this.#memory = memory;
   }
 

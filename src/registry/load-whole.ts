@@ -16,11 +16,19 @@ import {
 import { ReportBuilder } from "./report.ts";
 import type { Source } from "./source.ts";
 
-/** The first pass alone: throws what a load would throw before it changes anything; gives what it has read. */
-export function readWhole(source: Source, instances: Instances, crc32: Crc32): WholeRead {
+/**
+ * The first pass alone: throws what a load would throw before it changes anything; gives what it has read. A partial stream
+ * may be without instances that its writer knew.
+ */
+export function readWhole(
+  source: Source,
+  instances: Instances,
+  crc32: Crc32,
+  isPartial = false,
+): WholeRead {
   const pass = new FirstPass(source, instances, crc32);
   for (const headers of source.body.sections) pass.section(headers);
-  pass.accountForOthers();
+  pass.accountForOthers(isPartial);
   return pass;
 }
 
@@ -87,14 +95,15 @@ class FirstPass {
   }
 
   /** Registered instances that the stream does not have, and instances that nobody registered. */
-  accountForOthers(): void {
+  accountForOthers(isPartial: boolean): void {
     this.carried.assertNoneReused("cannot load", this.#instances);
     if (this.#unclaimed.length > 0) throw unclaimedInstances(this.#unclaimed);
     const missing: string[] = [];
     for (const instance of this.#instances.single()) {
       if (this.#found.has(instance)) continue;
       const writer = this.#sectionOf(instance.description);
-      const mayBeMissing = this.#source.isForeign || instance.isOptional || writer?.needed === true;
+      const mayBeMissing =
+        isPartial || this.#source.isForeign || instance.isOptional || writer?.needed === true;
       if (writer === undefined && !this.#source.isForeign) this.report.new(instance);
       else if (mayBeMissing) this.report.missing(instance);
       else missing.push(instanceText(instance.description.name, instance.instanceId));

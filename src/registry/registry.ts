@@ -56,6 +56,11 @@ export interface LoadOptions extends SourceOptions {
    * buffer that is read from a file for this load, and values that come and go together. False unless given.
    */
   readonly zeroCopy?: boolean;
+  /**
+   * Whether the stream may be without registered instances that its writer knew: it was saved with `onRefused`. They keep
+   * what they have, and the report lists them as missing. False unless given.
+   */
+  readonly partial?: boolean;
 }
 
 export interface RegistryOptions {
@@ -303,7 +308,9 @@ export class Registry {
   load(stream: Uint8Array, options: LoadOptions = {}): LoadReport {
     this.#phases.assertAllowed("load");
     const source = this.#wholeOf(stream, options);
-    const read = this.#phases.during("reading", () => readWhole(source, this.#instances, crc32));
+    const read = this.#phases.during("reading", () =>
+      readWhole(source, this.#instances, crc32, options.partial),
+    );
     const snapshot = options.undo === false ? undefined : new Snapshot();
     const carriedBefore = this.#carried;
     // Before the objects are filled, so that what their hooks register claims what this stream has for it.

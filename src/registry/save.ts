@@ -1,5 +1,5 @@
 import { type Description, unwritableField, type VersionIds } from "../description/index.ts";
-import { KstateError } from "../error/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
 import {
   type ByteWriter,
   type CodecChoice,
@@ -35,6 +35,11 @@ export interface SaveOptions {
   readonly into?: Uint8Array;
   /** Whether `STREAM_FULL` may come although the stream would just have fitted; it comes sooner then. False unless given. */
   readonly fullEarly?: boolean;
+  /**
+   * Told of each instance that cannot be saved, and why; the stream is then without it, and with all the others. Unless
+   * given, one that cannot be saved fails the save. What this makes is loaded with `{ partial: true }`.
+   */
+  readonly onRefused?: (instance: string, error: unknown) => void;
 }
 
 /** What there is to save. */
@@ -71,38 +76,47 @@ export function saveStream(out: ByteWriter, input: SaveInput, crc32: Crc32, opti
   const instances = input.instances.filter(
     ({ description, object }) => description.hooks.needed?.(object) !== false,
   );
-  assertNotBlocked(instances, input.blocks);
+  if (options.onRefused === undefined) assertNotBlocked(instances, input.blocks);
   if (!trailer) {
     for (const description of distinct(instances)) assertKernelCanRead(description, versionOf);
     assertKeysApart(instances, crc32);
   }
   out.offset = 0;
   out.u32(streamMagic);
-  const entries: WrittenEntry[] = [];
-  const places = trailer ? undefined : new KernelPlaces();
-  const encoder = new Encoder(out, versionOf, {
-    choice: input.codec,
-    use: input.codecUse,
-    fullEarly: options.fullEarly,
-    most: input.most,
-  });
-  for (const { description, object, instanceId, wireId } of instances) {
-    const key = typeof instanceId === "string" ? instanceId : undefined;
-    encoder.trace.start(instanceText(description.name, instanceId));
-    encoder.writeSection(description, wireId, object, (own, offset, size) => {
-      const { name } = own;
-      places?.add(own, description, instanceId, wireId);
-      entries.push({ offset, size, note: { name, key, carried: 0 } });
-    });
-    if (!trailer) continue;
-    for (const entry of carried.subsectionsOf(description.id, instanceId, object)) {
-      entries.push(writeCarried(out, subsectionType, entry, wireId, key));
-    }
-  }
-  assertSameMaps(input, counts);
+  const entries = writeInstances(out, input, instances, versionOf, options);
+  if (options.onRefused === undefined) assertSameMaps(input, counts);
   if (trailer) entries.push(...writeCarriedSections(out, instances, carried, crc32));
   out.i32(endMark);
   if (trailer) writeTrailer(out, entries, lock.text, { dataChecksum, crc32 });
+}
+
+/** Writes every instance, or with `onRefused` every one that can be. */
+function writeInstances(
+  out: ByteWriter,
+  { carried, codec: choice, codecUse: use, most }: SaveInput,
+  instances: readonly Instance[],
+  versionOf: (description: Description) => number,
+  { trailer = true, fullEarly, onRefused }: SaveOptions,
+): WrittenEntry[] {
+  const entries: WrittenEntry[] = [];
+  const places = trailer ? undefined : new KernelPlaces();
+  const newEncoder = (): Encoder => new Encoder(out, versionOf, { choice, use, fullEarly, most });
+  let encoder = newEncoder();
+  for (const instance of instances) {
+    const before = { offset: out.offset, entries: entries.length };
+    try {
+      if (onRefused !== undefined) assertNotBlocked([instance], []);
+      writeInstance(encoder, instance, entries, places);
+      if (trailer) writeCarriedSubsections(out, instance, carried, entries);
+    } catch (error) {
+      if (onRefused === undefined || isKstateError(error, "STREAM_FULL")) throw error;
+      onRefused(instanceText(instance.description.name, instance.instanceId), error);
+      out.offset = before.offset;
+      entries.length = before.entries;
+      encoder = newEncoder(); // the one before has stopped in the middle of the instance
+    }
+  }
+  return entries;
 }
 
 /** An instance that a hook or a getter put into a map meanwhile would be missing, and nobody would know. */
@@ -129,6 +143,33 @@ function mapChanged({ name, versionId }: Description, count: number, found: stri
     `cannot save ${name}: expected ${expected}, found ${found}; change it before the save or afterwards`,
     { path: name, description: `${name}@${versionId}`, offset: -1, expected, found },
   );
+}
+
+function writeInstance(
+  encoder: Encoder,
+  { description, object, instanceId, wireId }: Instance,
+  entries: WrittenEntry[],
+  places: KernelPlaces | undefined,
+): void {
+  const key = typeof instanceId === "string" ? instanceId : undefined;
+  encoder.trace.start(instanceText(description.name, instanceId));
+  encoder.writeSection(description, wireId, object, (own, offset, size) => {
+    const { name } = own;
+    places?.add(own, description, instanceId, wireId);
+    entries.push({ offset, size, note: { name, key, carried: 0 } });
+  });
+}
+
+function writeCarriedSubsections(
+  out: ByteWriter,
+  { description, object, instanceId, wireId }: Instance,
+  carried: Carried,
+  entries: WrittenEntry[],
+): void {
+  const key = typeof instanceId === "string" ? instanceId : undefined;
+  for (const entry of carried.subsectionsOf(description.id, instanceId, object)) {
+    entries.push(writeCarried(out, subsectionType, entry, wireId, key));
+  }
 }
 
 function* writeCarriedSections(

@@ -119,7 +119,13 @@ test("a version that cannot load leaves the state for another one", async (t) =>
     const directory = runtimeDirectory(t);
     const broken = new ChildOutput(
       spawn(process.execPath, [cli, "run", "--from", to, "--", process.execPath, fixture("counter")], {
-        env: { ...process.env, KSTATE_RUNTIME_DIR: directory, MODE: mode, VERSION: "2" },
+        env: {
+          ...process.env,
+          KSTATE_RUNTIME_DIR: directory,
+          KSTATE_DIR: directory,
+          MODE: mode,
+          VERSION: "2",
+        },
         stdio: ["ignore", "pipe", "pipe"],
       }),
     );
@@ -192,7 +198,10 @@ test("what comes on standard input is checked before a program is started with i
     const receiver = spawn(
       process.execPath,
       [cli, "run", "--from", "-", "--", process.execPath, fixture("counter")],
-      { env: { ...process.env, KSTATE_RUNTIME_DIR: directory }, stdio: ["pipe", "pipe", "pipe"] },
+      {
+        env: { ...process.env, KSTATE_RUNTIME_DIR: directory, KSTATE_DIR: directory },
+        stdio: ["pipe", "pipe", "pipe"],
+      },
     );
     receiver.stdin.on("error", () => {}); // it may stop reading
     receiver.stdin.end(bytes);

@@ -38,7 +38,13 @@ const text = ({ payload }: ReceivedMessage): string => Buffer.from(payload).toSt
 function startUnit(t: TestContext, directory: string, notify: string, kept: number | undefined): ChildOutput {
   const listen = kept === undefined ? "" : "LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=kstate-memory ";
   const command = `${listen}exec "${process.execPath}" "${cli}" run -- "${process.execPath}" "${fixture("counter")}"`;
-  const env = { ...process.env, KSTATE_RUNTIME_DIR: directory, NOTIFY_SOCKET: notify, FDSTORE: "1" };
+  const env = {
+    ...process.env,
+    KSTATE_RUNTIME_DIR: directory,
+    KSTATE_DIR: directory,
+    NOTIFY_SOCKET: notify,
+    FDSTORE: "1",
+  };
   const child = spawn("sh", ["-c", command], {
     env,
     stdio: ["ignore", "pipe", "pipe", ...(kept === undefined ? [] : [kept])],

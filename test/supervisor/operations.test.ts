@@ -164,7 +164,7 @@ test("listening sockets that systemd has bound are taken over, by address or by 
     "sh",
     ["-c", script, "sh", process.execPath, cli, "run", "--", process.execPath, fixture("counter")],
     {
-      env: { ...process.env, KSTATE_RUNTIME_DIR: directory, LISTENER: "web" },
+      env: { ...process.env, KSTATE_RUNTIME_DIR: directory, KSTATE_DIR: directory, LISTENER: "web" },
       stdio: ["ignore", "inherit", "pipe", fd],
     },
   );
@@ -245,7 +245,10 @@ test("as process 1 of a container it reaps what nobody waits for", {
       process.execPath,
       fixture("orphans"),
     ],
-    { env: { ...process.env, KSTATE_RUNTIME_DIR: directory }, stdio: ["ignore", "pipe", "inherit"] },
+    {
+      env: { ...process.env, KSTATE_RUNTIME_DIR: directory, KSTATE_DIR: directory },
+      stdio: ["ignore", "pipe", "inherit"],
+    },
   );
   t.after(() => child.kill("SIGKILL"));
   let text = "";

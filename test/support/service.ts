@@ -32,7 +32,12 @@ export function startKstate(
 ): ChildOutput {
   return new ChildOutput(
     spawn(process.execPath, [cli, ...args], {
-      env: { ...process.env, ...env, KSTATE_RUNTIME_DIR: directory },
+      env: {
+        ...process.env,
+        KSTATE_DIR: join(directory, "states"),
+        ...env,
+        KSTATE_RUNTIME_DIR: directory,
+      },
       cwd,
       stdio: ["ignore", "pipe", "pipe"],
     }),

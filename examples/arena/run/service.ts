@@ -28,7 +28,7 @@ export class Service {
     { name = "arena", options = [] }: { readonly name?: string; readonly options?: readonly string[] } = {},
   ) {
     this.#name = name;
-    this.#environment = { ...process.env, KSTATE_RUNTIME_DIR: directory };
+    this.#environment = { ...process.env, KSTATE_RUNTIME_DIR: directory, KSTATE_DIR: directory };
     this.#logFile = join(directory, `${name}.log`);
     const log = openSync(this.#logFile, "a");
     const command = [kstate, "run", "--name", name, ...options, "--", process.execPath, program];
