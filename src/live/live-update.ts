@@ -318,7 +318,7 @@ function isKept({ persist }: JoinOptions): boolean {
   const { KSTATE_PERSIST: text = "" } = process.env;
   if (!["", "yes", "no"].includes(text))
     throw new RangeError(`KSTATE_PERSIST has to be yes or no, not ${text}`);
-  return persist ?? text !== "no";
+  return persist !== false && text !== "no";
 }
 
 /**

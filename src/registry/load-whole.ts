@@ -20,12 +20,7 @@ import type { Source } from "./source.ts";
  * The first pass alone: throws what a load would throw before it changes anything; gives what it has read. A partial stream
  * may be without instances that its writer knew.
  */
-export function readWhole(
-  source: Source,
-  instances: Instances,
-  crc32: Crc32,
-  isPartial = false,
-): WholeRead {
+export function readWhole(source: Source, instances: Instances, crc32: Crc32, isPartial = false): WholeRead {
   const pass = new FirstPass(source, instances, crc32);
   for (const headers of source.body.sections) pass.section(headers);
   pass.accountForOthers(isPartial);

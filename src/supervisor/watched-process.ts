@@ -155,7 +155,8 @@ function signalWithoutFail(descriptor: number, signal: number): void {
 export function startTicks(pid: number): number | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]);
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return fields[0] === "Z" ? null : Number(fields[19]); // it has ended, and its parent does not care
   } catch {
     return null;
   }
