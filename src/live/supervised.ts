@@ -1,6 +1,7 @@
 import { type ErrorRecord, fromErrorRecord, type KstateError, toErrorRecord } from "../error/index.ts";
 import { CHECKPOINT, HANDOVER, PhysicalMemory, REHEARSAL } from "../memory/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
+import { dropAsTold } from "./drop-collections.ts";
 import type { Parts } from "./freeze.ts";
 import {
   type ProgramEffect,
@@ -65,6 +66,7 @@ export class Supervised {
       (backEnd) => {
         const memory = PhysicalMemory.attach(backEnd);
         if (role === "first" && memory.isNew) found = directory?.load(kept.afterCrash, () => backEnd);
+        if (found !== undefined) dropAsTold(found.memory);
         return found?.memory ?? memory;
       },
     );

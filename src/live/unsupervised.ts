@@ -1,7 +1,8 @@
 import type { Carrier, Stored, Waiting } from "../carrier/index.ts";
 import { isKstateError, KstateError } from "../error/index.ts";
-import { type BackEnd, createHeap, createMemfd, dropCollections, PhysicalMemory } from "../memory/index.ts";
+import { type BackEnd, createHeap, createMemfd, PhysicalMemory } from "../memory/index.ts";
 import { type Checkpoints, loadFound } from "./checkpoints.ts";
+import { dropAsTold } from "./drop-collections.ts";
 import { dismissAll } from "./farewell.ts";
 import { type Parts, thaw } from "./freeze.ts";
 import { RunEnd } from "./run-end.ts";
@@ -123,13 +124,4 @@ function createBackEnd(capacity?: number): BackEnd {
     if (!isKstateError(error, "PLATFORM_UNSUPPORTED")) throw error;
     return createHeap(capacity ?? HEAP_BYTES);
   }
-}
-
-/** Begins without the collections that `KSTATE_DROP_COLLECTION` names, with commas between; every time, so it says so. */
-function dropAsTold(memory: PhysicalMemory): void {
-  const names = (process.env.KSTATE_DROP_COLLECTION ?? "").split(",").filter((name) => name !== "");
-  if (names.length === 0) return;
-  dropCollections(memory, names);
-  const message = `begun without ${names.join(", ")}, as KSTATE_DROP_COLLECTION says; unset it, or the next start does the same`;
-  process.emitWarning(message, "KstateWarning", "COLLECTION_DROPPED");
 }

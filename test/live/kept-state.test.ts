@@ -54,7 +54,7 @@ class Runs {
 
   /** Waits for the program that serves next: its `serves` is the last one of so many. */
   async serves(count = 1): Promise<string> {
-    await this.run.saw(new RegExp(`(serves \\d+ from \\w+[^]*){${count}}`));
+    await this.run.saw(new RegExp(`(serves \\d+ from \\w+[sS]*){${count}}`));
     const [, port, from] = [...this.run.stderr.matchAll(/^serves (\d+) from (\w+)$/gm)][count - 1]!;
     this.#url = `http://127.0.0.1:${port}`;
     return from!;
@@ -134,7 +134,7 @@ test("a program that crashes begins with the service's memory; after a crash of 
 
   const refused = runs.spawn("supervised");
   assert.notEqual(await refused.closed(), 0);
-  assert.match(refused.stderr, /was loaded before[^]*STALE/);
+  assert.match(refused.stderr, /was loaded before[\s\S]*STALE/);
   assert.equal(await runs.start("supervised", { KSTATE_AFTER_CRASH: "reload" }), "recover");
   assert.deepEqual((await runs.get("/")).entries, ["one"]);
 });
@@ -149,7 +149,7 @@ test("what is running alone and what is supervised refuse each other", async (t)
     }),
   );
   assert.notEqual(await alone.closed(), 0);
-  assert.match(alone.stderr, /runs with the state in [^]*STATE_LOCKED/);
+  assert.match(alone.stderr, /runs with the state in [\s\S]*STATE_LOCKED/);
 });
 
 test("a directory that cannot be used is said at the start, and the service serves all the same", async (t) => {
@@ -189,7 +189,7 @@ for (const how of ["alone", "supervised"] as const) {
     assert.notEqual(await refused.closed(), 0);
     assert.match(
       refused.stderr,
-      /its last run could not be saved at its end .*entries\[0\].*KSTATE_AFTER_CRASH=partial to go on with all but ledger, or reload for the last whole state, which is older, or boot to begin empty[^]*STATE_REFUSED/,
+      /its last run could not be saved at its end .*entries\[0\].*KSTATE_AFTER_CRASH=partial to go on with all but ledger, or reload for the last whole state, which is older, or boot to begin empty[\s\S]*STATE_REFUSED/,
     );
     assert.deepEqual(runs.files(), ["lock", "state.loaded", "state.partial", "state.refused"]);
 

@@ -38,7 +38,9 @@ export async function run(line: CommandLine): Promise<number> {
 function without(names: readonly string[], waiting: Waiting | undefined): Waiting | undefined {
   if (names.length === 0) return waiting;
   if (waiting === undefined)
-    throw usage("--drop-collection takes something out of a state that was kept: say which with --from");
+    throw usage(
+      "--drop-collection takes something out of a state that was kept: say which with --from; for one in the directory of states set KSTATE_DROP_COLLECTION",
+    );
   const restore = (): ReturnType<Waiting["restore"]> => {
     const memory = waiting.restore();
     dropCollections(memory, names);
