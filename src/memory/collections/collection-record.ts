@@ -46,11 +46,27 @@ function willMigrate(memory: PhysicalMemory, record: CollectionRecord): boolean 
   if (layout === null) return false;
   const wanted = parseRowLayout(name, layout, new Uint8Array(0));
   const stored = storedRows(memory, name, words, HEADER.layout);
-  if (words[HEADER.before] !== 0) conversion(name, storedRows(memory, name, words, HEADER.before), stored);
+  if (kind === "array") assertRows(name, stored, words, ARRAY.rows, ARRAY.capacity);
+  if (words[HEADER.before] !== 0) {
+    const before = storedRows(memory, name, words, HEADER.before);
+    conversion(name, before, stored);
+    if (kind === "array") assertRows(name, before, words, ARRAY.oldRows, ARRAY.oldCapacity);
+  }
   if (stored.text === layout || isSameRows(stored, wanted)) return false;
   conversion(name, stored, wanted);
   if (kind === "array") memory.assertRoom(ColumnRows.bytesFor(wanted, words[ARRAY.length]!));
   return true;
+}
+
+/** Refuses what opening the rows would: the header's folio of them does not hold so many. */
+function assertRows(
+  name: string,
+  layout: RowLayout,
+  words: Int32Array,
+  rows: number,
+  capacity: number,
+): void {
+  ColumnRows.assertRoom(name, layout, words[capacity]!, PAGE_SIZE * 2 ** (words[rows]! >>> PAGE_BITS));
 }
 
 /** The layout that the header's words from `at` refer to. */

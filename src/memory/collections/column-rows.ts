@@ -1,5 +1,6 @@
 import type { Folio } from "../folio.ts";
 import type { CollectionMemory } from "./collection-memory.ts";
+import { damaged } from "./damaged.ts";
 import type { RowField, RowLayout } from "./row-layout.ts";
 
 const COLUMN_ALIGNMENT = 8;
@@ -21,12 +22,20 @@ export class ColumnRows {
     this.bytes = memory.viewOf(folio, Uint8Array);
     const { buffer, byteOffset, length } = this.bytes;
     this.view = new DataView(buffer, byteOffset, length);
+    ColumnRows.assertRoom(memory.name, layout, capacity, folio.size);
     let at = 0;
     this.starts = layout.fields.map(({ cell }) => {
       const start = at;
-      at += Math.ceil((capacity * cell.size) / COLUMN_ALIGNMENT) * COLUMN_ALIGNMENT;
+      at += columnBytes(cell.size, capacity);
       return start;
     });
+  }
+
+  /** `MEMORY_INVALID` when a header gives so many rows to a folio of so many bytes that does not hold them. */
+  static assertRoom(collection: string, { fields }: RowLayout, capacity: number, folioBytes: number): void {
+    const bytes = fields.reduce((sum, { cell }) => sum + columnBytes(cell.size, capacity), 0);
+    if (bytes <= folioBytes) return;
+    throw damaged(collection, `there is no room for ${capacity} rows where they should be`);
   }
 
   /** The rows that fit into so many bytes. */
@@ -76,4 +85,8 @@ export class ColumnRows {
       visit(field, this.starts[i]! + index * field.cell.size);
     }
   }
+}
+
+function columnBytes(cellBytes: number, rows: number): number {
+  return Math.ceil((rows * cellBytes) / COLUMN_ALIGNMENT) * COLUMN_ALIGNMENT;
 }
