@@ -613,3 +613,33 @@ test("code that was generated beforehand serves the first save and the first loa
   assert.deepEqual(loaded, state);
   assert.deepEqual([writer.codecUse.compiledSaves, reader.codecUse.compiledLoads], [1, 1]);
 });
+
+test("with onRefused all that can be saved is, and partial loads it", () => {
+  const players = defineState({ name: "players", id: 31, fields: [["names", list(text, { max: 9 })]] });
+  const refusing = defineState({
+    name: "refusing",
+    id: 32,
+    fields: [["n", u8]],
+    preSave(state) {
+      if (state.n === 7) throw new Error("not now");
+    },
+  });
+  const registryOf = (names: string[], count: number, n: number) => {
+    const registry = new Registry();
+    const objects = { names: { names }, counts: { n: count }, hooked: { n } };
+    registry.register(players, objects.names, "all");
+    registry.register(refusing, objects.counts, 1);
+    registry.register(refusing, objects.hooked, 2);
+    return { registry, objects };
+  };
+  const before = registryOf(["one", "\ud800"], 3, 7);
+  const refused: string[] = [];
+  const stream = before.registry.save({ onRefused: (instance) => refused.push(instance) });
+  assert.deepEqual(refused, ['players#"all"', "refusing#2"]);
+
+  const after = registryOf(["kept"], 0, 1);
+  assert.throws(() => after.registry.load(stream), { code: "INSTANCE_MISSING" });
+  const report = after.registry.load(stream, { partial: true });
+  assert.deepEqual(after.objects, { names: { names: ["kept"] }, counts: { n: 3 }, hooked: { n: 1 } });
+  assert.equal(report.missing.length, 2);
+});
