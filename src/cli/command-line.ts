@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { UNNAMED_SERVICE } from "../live/protocol.ts";
 import {
@@ -15,6 +16,7 @@ const known = {
   name: { type: "string" },
   json: { type: "boolean" },
   env: { type: "string", multiple: true },
+  "env-file": { type: "string", multiple: true },
   memory: { type: "string" },
   "update-memory": { type: "string" },
   adopt: { type: "boolean" },
@@ -53,6 +55,8 @@ export interface CommandLine {
   readonly help: boolean;
   readonly json: boolean;
   readonly environment: Readonly<Record<string, string>>;
+  /** Absolute paths of files that are read whenever the program is started. */
+  readonly environmentFiles: readonly string[];
   readonly timeouts: UpdateTimeouts;
   /** Size of the service's memory. */
   readonly memoryBytes: number;
@@ -105,6 +109,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     help: values.help ?? false,
     json: values.json ?? false,
     environment: Object.fromEntries((values.env ?? []).map(assignment)),
+    environmentFiles: (values["env-file"] ?? []).map((path) => resolve(path)),
     adopt: values.adopt ?? false,
     force: values.force ?? false,
     memoryBytes: bytes("memory", values.memory ?? "1G"),

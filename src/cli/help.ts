@@ -37,6 +37,7 @@ export const helpText = `kstate: live update for stateful Node.js services
   --restart-limit N       run: give up after so many restarts in a row (5)
   --update-on SIGNAL      run: SIGHUP, SIGUSR1 or SIGUSR2 begins an update instead of going to the program
   --env KEY=VALUE         run, update: add to the next version's environment; may be repeated
+  --env-file FILE         the same from a file of KEY=VALUE lines, read at each start: for secrets
   --force                 update: also if a rollback would then be refused, or lose state
   --boot-timeout MS       update, rollback: until the next version calls ready() (30000)
   --quiesce-timeout MS    update, rollback, suspend, kexec: for requests under way to end (1000)

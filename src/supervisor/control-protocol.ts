@@ -45,6 +45,8 @@ export type ControlRequest =
       readonly command: readonly string[] | null;
       /** Added to the supervisor's environment. */
       readonly environment: Readonly<Record<string, string>>;
+      /** Absolute paths of files of `KEY=VALUE` lines that are read when the program starts. None unless given. */
+      readonly environmentFiles?: readonly string[];
       readonly timeouts: UpdateTimeouts;
       /** Whether a rollback may be impossible or lose state afterwards. False unless given. */
       readonly force?: boolean;
@@ -87,6 +89,7 @@ export interface ResumeRequest {
   /** Null: the command before. */
   readonly command: readonly string[] | null;
   readonly environment: Readonly<Record<string, string>>;
+  readonly environmentFiles?: readonly string[];
 }
 
 /** Reads one request; `PROTOCOL_ERROR` unless it is whole. */
@@ -102,13 +105,14 @@ export function parseRequest(line: string): ControlRequest {
   if (standbyMs !== null) assertTime(standbyMs, "standbyMs");
   if (command !== null && !isCommand(command)) throw protocolError("command is not a list of texts");
   if (!isEnvironment(environment)) throw protocolError("environment is not an object of texts");
+  const environmentFiles = filesOf(request!.environmentFiles);
   assertBoolean(force, "force");
   const timeouts = timeoutsOf(request!.timeouts);
   if (type === "suspend") return suspendRequest(request!, timeouts);
-  if (type === "resume") return { type, command, environment };
+  if (type === "resume") return { type, command, environment, environmentFiles };
   return type === "rollback"
     ? { type, timeouts, standbyMs, rehearse }
-    : { type, command, environment, timeouts, force, standbyMs, rehearse };
+    : { type, command, environment, environmentFiles, timeouts, force, standbyMs, rehearse };
 }
 
 /** Null when it is JSON, but no object. */
@@ -138,6 +142,11 @@ function absolutePath(path: unknown): string {
 
 function isCommand(command: unknown): command is readonly string[] {
   return Array.isArray(command) && command.length > 0 && command.every(isText) && command[0] !== "";
+}
+
+function filesOf(paths: unknown = []): readonly string[] {
+  if (!Array.isArray(paths)) throw protocolError("environmentFiles is not a list");
+  return paths.map(absolutePath);
 }
 
 function isEnvironment(environment: unknown): environment is Readonly<Record<string, string>> {

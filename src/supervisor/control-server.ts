@@ -119,7 +119,7 @@ async function carryOut(
     case "suspend":
       return supervisor.suspend(request, keeper(asker, request), progress);
     case "resume":
-      return supervisor.resume(request.command, request.environment);
+      return supervisor.resume(request);
     case "status":
       return supervisor.status();
     case "save":

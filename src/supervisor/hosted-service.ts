@@ -2,6 +2,7 @@ import type { Waiting } from "../carrier/index.ts";
 import type { ErrorRecord, KstateError } from "../error/index.ts";
 import type { ToSupervisor } from "../live/protocol.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
+import { commandText } from "./command-text.ts";
 import { type HistoryEntry, HistoryFile } from "./history.ts";
 import { ListeningSockets } from "./listening-sockets.ts";
 import { type Command, type Contact, Program } from "./program.ts";
@@ -117,7 +118,7 @@ export class HostedService {
   /** Tells whoever manages services that this one serves. */
   notifyReady(): void {
     const { pid, command } = this.current;
-    const status = `STATUS=${pid} serves: ${command.argv.join(" ").replaceAll("\n", " ")}`;
+    const status = `STATUS=${pid} serves: ${commandText(command.argv).replaceAll("\n", " ")}`;
     this.options.notify?.(`READY=1\nMAINPID=${process.pid}\n${status}`);
   }
 
@@ -131,7 +132,7 @@ export class HostedService {
   announceFirst(command: Command, kind: "started" | "restarted"): void {
     const program = this.startFirst(command);
     if (program.exited) return; // it could not be started, which is told as its end
-    this.log(`${kind} ${program.pid}: ${command.argv.join(" ")}`);
+    this.log(`${kind} ${program.pid}: ${commandText(command.argv)}`);
     this.tell({ kind, program: factsOf(program) });
   }
 

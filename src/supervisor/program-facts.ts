@@ -1,3 +1,4 @@
+import { shownCommand } from "./command-text.ts";
 import type { ProgramFacts } from "./history.ts";
 import type { Program } from "./program.ts";
 import type { ProgramRecord } from "./service-record.ts";
@@ -5,7 +6,7 @@ import type { SupervisorSystem } from "./system.ts";
 
 /** A program, as the history tells of it. */
 export function factsOf({ pid, command, lock }: Program): ProgramFacts {
-  return { pid, command: command.argv, descriptions: descriptionsOf(lock) };
+  return { pid, command: shownCommand(command.argv), descriptions: descriptionsOf(lock) };
 }
 
 /** What is shown of a lock record, which is not looked into otherwise. */

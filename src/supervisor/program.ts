@@ -27,6 +27,8 @@ export interface Command {
   readonly argv: readonly string[];
   /** Added to the supervisor's environment. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Absolute paths of files of `KEY=VALUE` lines, read at each start, before `environment`. None unless given. */
+  readonly environmentFiles?: readonly string[];
 }
 
 /** How to reach a program: its process, its control socket and its channel. */

@@ -1,3 +1,4 @@
+import { shownCommand } from "./command-text.ts";
 import type { SupervisorStatus } from "./control-protocol.ts";
 import type { HostedService } from "./hosted-service.ts";
 import { descriptionsOf } from "./program-facts.ts";
@@ -20,7 +21,7 @@ export function statusOf(
     generation,
     program: {
       pid,
-      command: command.argv,
+      command: shownCommand(command.argv),
       startedAt: startedAt.toISOString(),
       phase,
       descriptions: descriptionsOf(lock),
@@ -30,7 +31,7 @@ export function statusOf(
       usedBytes: system.allocatedBytes(memory.descriptor),
     },
     listeners: listening.texts(),
-    previousCommand: previous?.argv ?? null,
+    previousCommand: previous === null ? null : shownCommand(previous.argv),
     standby: standbyStatus(standby),
     updating: updates.current !== undefined,
     suspending: suspension.progress,
@@ -42,5 +43,10 @@ export function statusOf(
 function standbyStatus({ program, until }: Standby): SupervisorStatus["standby"] {
   if (program === undefined || until === undefined) return null;
   const { pid, command, lock } = program;
-  return { pid, command: command.argv, waiting: lock !== undefined, until: until.toISOString() };
+  return {
+    pid,
+    command: shownCommand(command.argv),
+    waiting: lock !== undefined,
+    until: until.toISOString(),
+  };
 }

@@ -15,6 +15,7 @@
 import { randomBytes } from "node:crypto";
 import type { KstateError } from "../error/index.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment, PROTOCOL } from "../live/protocol.ts";
+import { environmentOf } from "./environment-file.ts";
 import type { Command, Contact } from "./program.ts";
 import { socketPath } from "./runtime-directory.ts";
 import { cannotStart } from "./start-failure.ts";
@@ -106,7 +107,7 @@ function spawnOptions(options: StartOptions, { control, channel, pair }: Inherit
       ...withoutTransformThread(command.argv),
       ...process.env,
       PWD: cwd,
-      ...command.environment,
+      ...environmentOf(command),
       [ENVIRONMENT_VARIABLE]: JSON.stringify(live),
     },
     descriptors: [...descriptors, ...listeners.map(({ descriptor }) => descriptor)],

@@ -2,6 +2,7 @@ import type { Carrier, Waiting } from "../carrier/index.ts";
 import { type ErrorRecord, KstateError, toSupervisorRecord } from "../error/index.ts";
 import type { ToSupervisor } from "../live/protocol.ts";
 import { adoptService } from "./adopt-service.ts";
+import { commandText } from "./command-text.ts";
 import type {
   ResumeResult,
   SupervisorStatus,
@@ -20,7 +21,7 @@ import { Standby } from "./standby.ts";
 import { Suspension } from "./suspension.ts";
 import type { SupervisorSystem } from "./system.ts";
 import { UndoSteps } from "./undo-steps.ts";
-import { type NextProgram, type UpdateExtras, UpdateSeries } from "./update-series.ts";
+import { commandAfter, type NextProgram, type UpdateExtras, UpdateSeries } from "./update-series.ts";
 
 /** How long a program may take to end after SIGTERM, ms. */
 const STOP_MS = 10_000;
@@ -73,7 +74,7 @@ export class Supervisor {
     const { name, log } = options;
     if (verdict !== null) log(`${name}: update ${record.generation} had been ${verdict.toLowerCase()}`);
     if (contact === null) log(`${name}: its program has ended, and its memory was kept`);
-    else log(`${name}: adopted ${contact.process.pid}: ${adopted.command.argv.join(" ")}`);
+    else log(`${name}: adopted ${contact.process.pid}: ${commandText(adopted.command.argv)}`);
     const { generation, cwd } = record;
     return new Supervisor({ ...options, cwd }, system, { ...adopted, generation });
   }
@@ -247,13 +248,9 @@ export class Supervisor {
 
   /** Starts a program with the state that is held here: the command before, unless another is given. */
   async resume(
-    command: readonly string[] | null,
-    environment: Command["environment"],
+    next: Pick<NextProgram, "command" | "environment" | "environmentFiles">,
   ): Promise<ResumeResult> {
-    const before = this.#service.current.command;
-    const argv = command ?? before.argv;
-    const inherited = command === null ? before.environment : {};
-    return this.#suspension.resume({ argv, environment: { ...inherited, ...environment } });
+    return this.#suspension.resume(commandAfter(this.#service.current.command, next));
   }
 
   #assertUpdatable(): void {

@@ -1,4 +1,5 @@
 import { fromErrorRecord, KstateError } from "../error/index.ts";
+import { shownCommand } from "./command-text.ts";
 import type { LastUpdate, UpdateResult, UpdateTimeouts } from "./control-protocol.ts";
 import type { Requester, UpdateEntry } from "./history.ts";
 import type { HostedService } from "./hosted-service.ts";
@@ -12,6 +13,7 @@ export interface NextProgram {
   /** Null: the same command again, with more environment. */
   readonly command: readonly string[] | null;
   readonly environment: Command["environment"];
+  readonly environmentFiles?: readonly string[];
   /** Whether a rollback may be impossible or lose state afterwards. */
   readonly force?: boolean;
 }
@@ -67,11 +69,7 @@ export class UpdateSeries {
   }
 
   async update(next: NextProgram, request: UpdateRequest): Promise<UpdateResult> {
-    const { argv, environment } = this.#service.current.command;
-    const command =
-      next.command === null
-        ? { argv, environment: { ...environment, ...next.environment } }
-        : { argv: next.command, environment: next.environment };
+    const command = commandAfter(this.#service.current.command, next);
     return this.#replace("update", command, next.force ?? false, request);
   }
 
@@ -130,7 +128,7 @@ export class UpdateSeries {
     this.#settle(update, outcome, generation);
     if (outcome.outcome !== "committed") throw fromErrorRecord(outcome.error);
     if (standbyMs !== null) this.#standby.begin(old.command, standbyMs);
-    return { generation, pid: service.current.pid, command: next.argv, figures, totalMs };
+    return { generation, pid: service.current.pid, command: shownCommand(next.argv), figures, totalMs };
   }
 
   /** The next program: the one that stands by, if it is what a rollback goes back to. */
@@ -164,4 +162,21 @@ export class UpdateSeries {
     else service.log(`update ${generation} committed, but ${successor.pid} crashed: ${crash}`);
     if (successor.exited) this.#host.lost();
   }
+}
+
+/** The command that comes next: the same again with more in its environment, or another one. */
+export function commandAfter(
+  before: Command,
+  {
+    command,
+    environment,
+    environmentFiles = [],
+  }: Pick<NextProgram, "command" | "environment" | "environmentFiles">,
+): Command {
+  if (command !== null) return { argv: command, environment, environmentFiles };
+  return {
+    argv: before.argv,
+    environment: { ...before.environment, ...environment },
+    environmentFiles: [...(before.environmentFiles ?? []), ...environmentFiles],
+  };
 }

@@ -11,6 +11,7 @@ import {
   type UpdateSide,
 } from "../live/update-messages.ts";
 import type { PhysicalMemory } from "../memory/index.ts";
+import { commandText } from "./command-text.ts";
 import type { UpdateTimeouts } from "./control-protocol.ts";
 import type { Program } from "./program.ts";
 import type { SupervisorSystem } from "./system.ts";
@@ -81,7 +82,7 @@ export class Update {
     this.#startTimer(bootMs, () => bootTimeout(bootMs, this.#successor.phase !== "running"));
     const { pid, command, lock } = this.#successor;
     const how = lock === undefined ? "booting" : "standing by:";
-    context.progress(`${how}${pid === -1 ? "" : ` ${pid}`}: ${command.argv.join(" ")}`);
+    context.progress(`${how}${pid === -1 ? "" : ` ${pid}`}: ${commandText(command.argv)}`);
     if (this.#successor.exited) this.#feed({ type: "successorFailed", error: this.#successor.end! });
     else if (lock !== undefined) this.#feed({ type: "ready" }); // it stands by
   }

@@ -237,10 +237,10 @@ test("a service lives on when programs cannot be started", async (t) => {
     const keep = async () => ({ name: "a test", record, isHeld: true, discard: () => {} });
     await hosted.supervisor.suspend(request, keep, () => {});
     hosted.breaking.broken = { call: "spawn", count: 0 };
-    await assert.rejects(hosted.supervisor.resume(null, {}), isSpawnFailure);
+    await assert.rejects(hosted.supervisor.resume({ command: null, environment: {} }), isSpawnFailure);
     await hosted.saw(/not resumed, the state is still in a test: cannot start/);
     hosted.breaking.broken = null;
-    await hosted.supervisor.resume(null, {});
+    await hosted.supervisor.resume({ command: null, environment: {} });
     assert.equal(hosted.supervisor.status().program.phase, "serving");
   });
 

@@ -24,7 +24,7 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
     options: ["name", "to", "for", "part-size", "json", ...SUSPEND_TIMEOUTS],
     run: suspend,
   },
-  resume: { options: ["name", "memory", "env", "stale-ok", "json"], run: resume },
+  resume: { options: ["name", "memory", "env", "env-file", "stale-ok", "json"], run: resume },
   kexec: {
     options: [
       ...(["name", "to", "for", "kernel", "initrd", "append", "dry-run", "json"] as const),
@@ -38,6 +38,7 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
       "memory",
       "update-memory",
       "env",
+      "env-file",
       "adopt",
       "from",
       "stale-ok",
@@ -49,7 +50,7 @@ export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Obje
     ],
     run,
   },
-  update: { options: ["name", "env", "force", "json", ...UPDATE_OPTIONS], run: update },
+  update: { options: ["name", "env", "env-file", "force", "json", ...UPDATE_OPTIONS], run: update },
   rollback: { options: ["name", "json", ...UPDATE_OPTIONS], run: rollback },
   commit: { options: ["name", "json"], run: commit },
   history: { options: ["name", "json", "limit"], run: history },

@@ -12,9 +12,10 @@ import { serve } from "./run.ts";
  * DAX or in the state file, under a new supervisor.
  */
 export async function resume(line: CommandLine): Promise<number> {
-  const { name, json, command, environment, staleOk } = line;
+  const { name, json, command, environment, environmentFiles, staleOk } = line;
   try {
-    const result = (await ask(name, { type: "resume", command, environment })) as ResumeResult;
+    const request = { type: "resume", command, environment, environmentFiles } as const;
+    const result = (await ask(name, request)) as ResumeResult;
     print(json ? JSON.stringify({ outcome: "resumed", ...result }) : describe(name, result));
     return 0;
   } catch (error) {

@@ -52,7 +52,7 @@ function without(names: readonly string[], waiting: Waiting | undefined): Waitin
 
 /** Runs a service that begins with what waits for it, if anything does. */
 export async function serve(line: CommandLine, waiting: Waiting | undefined): Promise<number> {
-  const { name, command, memoryBytes, adopt, environment, restarts } = line;
+  const { name, command, memoryBytes, adopt, environment, environmentFiles, restarts } = line;
   if (command === null && !adopt) throw usage("no command: kstate run -- node app.js");
   const directory = runtimeDirectory(process.env);
   ensureRuntimeDirectory(directory);
@@ -76,7 +76,7 @@ export async function serve(line: CommandLine, waiting: Waiting | undefined): Pr
       };
       const adopted = adopt ? Supervisor.adopt(options, supervisorSystem) : null;
       if (adopted === null && command === null) throw nothingToAdopt(name);
-      const first = { argv: command ?? [], environment };
+      const first = { argv: command ?? [], environment, environmentFiles };
       const supervisor =
         adopted ?? Supervisor.start(options, supervisorSystem, first, waiting ?? memoryBytes);
       serveControl(server, supervisor);

@@ -7,8 +7,17 @@ import { print, printError } from "../print.ts";
 
 /** Replaces the running program by its next version. */
 export function update(line: CommandLine): Promise<number> {
-  const { command, environment, timeouts, force, rehearse, standbyMs } = line;
-  return request(line, { type: "update", command, environment, timeouts, force, rehearse, standbyMs });
+  const { command, environment, environmentFiles, timeouts, force, rehearse, standbyMs } = line;
+  return request(line, {
+    type: "update",
+    command,
+    environment,
+    environmentFiles,
+    timeouts,
+    force,
+    rehearse,
+    standbyMs,
+  });
 }
 
 /** Replaces the running program by its previous version. */
