@@ -21,6 +21,7 @@ const server = createServer((request, response) => {
   visits.count += 1;
   response.end(JSON.stringify({ text: "${text}", greeting: greeting("you"), count: visits.count }));
 });
+server.keepAliveTimeout = 600_000; // an update may take a while on a busy machine
 const live = await joinLiveUpdate({ name: "dev" });
 live.register(defineState({ name: "visits", id: 1, fields: [["count", u32]] }), visits);
 live.listen(server, { port: 0, host: "127.0.0.1" });
