@@ -1,3 +1,4 @@
+import { notCompared } from "./code-changes.ts";
 import { compareRecords } from "./comparison.ts";
 import { type CheckSide, completed } from "./completed.ts";
 import type { Finding, Rule } from "./finding.ts";
@@ -21,6 +22,8 @@ export interface CheckResult {
   readonly verdict: Verdict;
   /** In the order of the rules, waived ones included. */
   readonly findings: readonly Finding[];
+  /** What nothing is said about, because a side does not tell its code. */
+  readonly notCompared: readonly string[];
 }
 
 export interface CheckOptions {
@@ -32,14 +35,18 @@ export interface CheckOptions {
 
 /** Whether the new program can load what the old one saves, and the other way round. */
 export function checkRecords(old: CheckSide, next: CheckSide, options: CheckOptions): CheckResult {
-  const comparison = compareRecords(old.record, next.record);
+  const comparison = compareRecords(old.record, next.record, { old: old.code, new: next.code });
   const findings: Finding[] = [];
   for (const rule of options.rules ?? allRules) {
     for (const found of rule.find(comparison)) findings.push(completed(rule, found, old, next));
   }
   const judged = withWaivers(findings, comparison, options.today);
   const stale = uselessWaivers(judged, next, options.today);
-  return { verdict: verdictOf(findings), findings: [...judged, ...stale] };
+  return {
+    verdict: verdictOf(findings),
+    findings: [...judged, ...stale],
+    notCompared: notCompared(comparison),
+  };
 }
 
 /** The worse of what the findings mean. */

@@ -1,8 +1,8 @@
 import { commonVersion, type DescriptionRecord, type LockRecord } from "../description/index.ts";
 import type { Comparison, Direction, Pair } from "./finding.ts";
 
-/** Puts two lock records side by side. */
-export function compareRecords(old: LockRecord, next: LockRecord): Comparison {
+/** Puts two lock records side by side, and what their functions are where that is known. */
+export function compareRecords(old: LockRecord, next: LockRecord, code: Comparison["code"] = {}): Comparison {
   const sides = { old: byName(old), new: byName(next) };
   const pairs: Pair[] = [];
   for (const record of next.descriptions) {
@@ -11,7 +11,7 @@ export function compareRecords(old: LockRecord, next: LockRecord): Comparison {
     const versionIds = { update: commonVersion(before, record), rollback: commonVersion(record, before) };
     pairs.push({ name: record.name, old: before, new: record, versionIds });
   }
-  return { ...sides, pairs };
+  return { ...sides, pairs, code };
 }
 
 function byName({ descriptions }: LockRecord): ReadonlyMap<string, DescriptionRecord> {

@@ -1,4 +1,4 @@
-import type { LockRecord } from "../description/index.ts";
+import type { CodeHashes, LockRecord } from "../description/index.ts";
 import { type Finding, type Rule, type RuleFinding, type SourceLocation, severityOf } from "./finding.ts";
 import { pointerOf } from "./pointer.ts";
 
@@ -7,6 +7,8 @@ export interface CheckSide {
   readonly record: LockRecord;
   /** Where its parts were found, by JSON pointer. */
   readonly sources?: ReadonlyMap<string, SourceLocation>;
+  /** Hashes of its functions; nothing is said about them unless given. */
+  readonly code?: CodeHashes | undefined;
 }
 
 /** What a rule has found, with where it stands. The source is that of the new side: the old one's lines have moved. */

@@ -1,4 +1,4 @@
-import type { DescriptionRecord, FieldRecord, Waiver } from "../description/index.ts";
+import type { CodeHashes, DescriptionRecord, FieldRecord, Waiver } from "../description/index.ts";
 
 /** `update`: the new program loads what the old one saved. `rollback`: the old one loads what the new one saved. */
 export type Direction = "update" | "rollback";
@@ -86,4 +86,6 @@ export interface Comparison {
   readonly old: ReadonlyMap<string, DescriptionRecord>;
   readonly new: ReadonlyMap<string, DescriptionRecord>;
   readonly pairs: readonly Pair[];
+  /** Hashes of the functions of each side, where it tells them. */
+  readonly code?: { readonly [Side in SideName]?: CodeHashes | undefined };
 }

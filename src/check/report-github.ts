@@ -4,7 +4,7 @@ const commands = { error: "error", warning: "warning", note: "notice" } as const
 
 /** Workflow commands of GitHub Actions: annotations in the pull request. Waived findings are left out. */
 export function formatGithub({ comparisons }: CheckReport): string {
-  const lines = comparisons.flatMap(({ old, new: next, verdict, findings }) => [
+  const lines = comparisons.flatMap(({ old, new: next, verdict, findings, remarks = [], notCompared }) => [
     ...findings
       .filter(({ waiver }) => waiver === null)
       .map((found) => {
@@ -17,7 +17,9 @@ export function formatGithub({ comparisons }: CheckReport): string {
         const text = `${message} (${directions.join(", ")}; ${old})\nfix: ${fix}`;
         return `::${commands[severity]} ${properties}::${data(text)}`;
       }),
+    ...remarks.map((text) => `::notice::${data(text)}`),
     `${verdict}: ${old} → ${next}`,
+    ...notCompared.map((text) => `not compared: ${text}`),
   ]);
   return lines.join("\n");
 }

@@ -28,8 +28,9 @@ function comparisonText(side: ComparedSide, paint: Paint, linesOf: TextOptions["
     counted(note, "note"),
     ...(waived > 0 ? [`${waived} waived`] : []),
   ];
+  const remarks = [...(side.remarks ?? []), ...side.notCompared.map((text) => `not compared: ${text}`)];
   const head = `${paint("bold", verdict)}: ${side.old} → ${side.new}: ${counts.join(", ")}`;
-  return [...blocks, head].join("\n\n");
+  return [...blocks, [head, ...remarks.map((text) => `  ${text}`)].join("\n")].join("\n\n");
 }
 
 function counted(count: number, what: string): string {

@@ -6,6 +6,8 @@ export interface ComparedSide extends CheckResult {
   /** How the sides were called on the command line. */
   readonly old: string;
   readonly new: string;
+  /** What is to be said about the sides themselves. */
+  readonly remarks?: readonly string[];
 }
 
 /** What a check came to. */

@@ -1,5 +1,11 @@
 import type { LockFile } from "../check/index.ts";
-import { type Description, definitionStack, lockRecord, reachable } from "../description/index.ts";
+import {
+  codeHashes,
+  type Description,
+  definitionStack,
+  lockRecord,
+  reachable,
+} from "../description/index.ts";
 import { loadDescriptions } from "./load-descriptions.ts";
 import { SourceLocations } from "./source-locations.ts";
 
@@ -17,5 +23,5 @@ export async function lockEntries(entries: readonly string[]): Promise<LockFile>
     const fieldNames = fields.map((field) => field.name);
     sources.add(`/descriptions/${index}`, stacks.get(name) ?? "", fieldNames);
   }
-  return { record, sources: sources.found };
+  return { record, sources: sources.found, code: codeHashes(descriptions) };
 }

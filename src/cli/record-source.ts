@@ -3,17 +3,16 @@
  * running service: each has a lock record.
  */
 
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { type LockFile, parseLockFile } from "../check/index.ts";
 import { type LockRecord, parseLockRecord } from "../description/index.ts";
-import { isKstateError, KstateError } from "../error/index.ts";
+import { isKstateError } from "../error/index.ts";
 import { streamMagic } from "../stream/index.ts";
 import { requestControl, runtimeDirectory, socketPath } from "../supervisor/index.ts";
+import { gitText } from "./git-revision.ts";
 import { lockEntries } from "./lock-entries.ts";
 import { StreamFile, withStream } from "./stream-file.ts";
-
-export const defaultLockFile = "kstate.lock.json";
+import { unreadable } from "./unreadable.ts";
 
 /** A lock record and, where they are known, the places of its parts. Throws `RECORD_UNREADABLE`. */
 export async function recordFrom(source: string): Promise<LockFile> {
@@ -58,36 +57,9 @@ function lockOfStream(path: string): Promise<LockFile> {
   });
 }
 
-/** `git:main`, `git:v1.2.0:services/chat/kstate.lock.json`; a path is relative to where the command runs. */
-function gitText(source: string): string {
-  const [, revision = "", path = defaultLockFile] = /^git:([^:]+)(?::(.+))?$/.exec(source) ?? [];
-  if (revision === "" || revision.startsWith("-"))
-    throw unreadable(source, "write git:REVISION or git:REVISION:PATH");
-  try {
-    const argv = ["show", `${revision}:./${path}`];
-    return execFileSync("git", argv, {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-      maxBuffer: 1 << 28,
-    });
-  } catch (error) {
-    const { stderr, message } = error as { readonly stderr?: string; readonly message: string };
-    throw unreadable(source, (stderr || message).trim().split("\n")[0]!, error);
-  }
-}
-
 /** The record that the program of a service gave its supervisor. */
 async function lockOfService(source: string, path: string): Promise<LockFile> {
   const lock = (await requestControl(source, path, { type: "lock" })) as LockRecord | null;
   if (lock === null) throw unreadable(source, "its program has not called ready() of kstate/live yet");
   return { record: parseLockRecord(JSON.stringify(lock)), sources: new Map() };
-}
-
-function unreadable(source: string, problem: string, cause?: unknown): KstateError<"RECORD_UNREADABLE"> {
-  return new KstateError(
-    "RECORD_UNREADABLE",
-    `cannot read the descriptions of ${source}: ${problem}`,
-    { source, problem },
-    { cause },
-  );
 }

@@ -1,6 +1,14 @@
 import { isKstateError, KstateError, reasonText } from "../error/index.ts";
 import { picture } from "./fit.ts";
 
+/** Under this, a guarded hook has the function that the program wrote, whichever copy of kstate made it. */
+const written = Symbol.for("kstate.written");
+
+/** The function that was written for a hook, or the function itself. */
+export function writtenFunction(hook: (...args: never[]) => unknown): (...args: never[]) => unknown {
+  return (hook as { readonly [written]?: (...args: never[]) => unknown })[written] ?? hook;
+}
+
 /**
  * A hook that says who it is when it throws, and does not return a promise: hooks are synchronous, because nothing may
  * change between a save and the commit of an update.
@@ -12,7 +20,7 @@ export function guarded<Args extends readonly unknown[], Result>(
   run: ((...args: Args) => Result) | undefined,
 ): ((...args: Args) => Result) | undefined {
   if (run === undefined) return undefined;
-  return (...args) => {
+  const hooked = (...args: Args): Result => {
     let result: Result;
     try {
       result = run(...args);
@@ -25,6 +33,8 @@ export function guarded<Args extends readonly unknown[], Result>(
     result.then(undefined, () => {});
     throw failed(call, hook, description, "returned a promise; hooks are synchronous");
   };
+  Object.defineProperty(hooked, written, { value: run });
+  return hooked;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

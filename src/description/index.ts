@@ -1,3 +1,4 @@
+export { type CodeHashes, codeHashes, codeHashing } from "./code-hashes.ts";
 export { defineState, definitionStack, type StateOptions } from "./define.ts";
 export {
   type AnyField,

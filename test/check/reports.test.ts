@@ -21,8 +21,8 @@ function reportOf(old: Description, next: Description): CheckReport {
     ["/descriptions/0/fields/0", { file: "src/state, one.ts", line: 3, column: 12 }],
   ]);
   const result = checkRecords(
-    { record: lockRecord([old]) },
-    { record: lockRecord([next]), sources },
+    { record: lockRecord([old]), code: new Map() },
+    { record: lockRecord([next]), sources, code: new Map() },
     { today: new Date("2026-06-01") },
   );
   return { verdict: result.verdict, comparisons: [{ old: "git:main", new: "kstate.lock.json", ...result }] };

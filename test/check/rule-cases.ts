@@ -73,6 +73,10 @@ function pair(old: Description | Program, next: Description | Program): RuleCase
   return { old: of(old), new: of(next) };
 }
 
+function hooked(postLoad: () => void): Description {
+  return defineState({ name: "player", id: 1, versionId: 1, fields: [["hp", u16]], postLoad }) as Description;
+}
+
 const text = string({ max: 20 });
 const codec = { save() {}, load: () => 0 };
 const hp: Pairs = [["hp", u16]];
@@ -89,6 +93,28 @@ export const ruleCases: Readonly<Record<string, RuleCases>> = {
     fires: pair(player(hp), player(hp, { id: 2 })),
     about: ["player", "update rollback"],
     misses: pair(player(hp), player(hp, { version: 2 })),
+  },
+  "code-changed": {
+    fires: pair(
+      hooked(() => {}),
+      hooked(() => void 1),
+    ),
+    about: ["player", "update rollback"],
+    misses: pair(
+      hooked(() => {}),
+      hooked(() => {}),
+    ),
+  },
+  "check-code-changed": {
+    fires: pair(
+      player([["hp", u16.check((hp) => hp > 1, "x")]]),
+      player([["hp", u16.check((hp) => hp > 2, "x")]]),
+    ),
+    about: ["player.hp", "update rollback"],
+    misses: pair(
+      player([["hp", u16.check((hp) => hp > 1, "x")]]),
+      player([["hp", u16.check((hp) => hp > 1, "y")]]),
+    ),
   },
   "id-reused": {
     fires: pair(player(hp), player([["mana", u16]], { name: "wizard" })),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { checkRecords, rules, subjectOf } from "#src/check/index.js";
-import { lockRecord } from "#src/description/index.js";
+import { codeHashes, lockRecord } from "#src/description/index.js";
 import { nestedCases, type Program, type RuleCase, ruleCases } from "./rule-cases.ts";
 
 const today = new Date("2026-06-01");
@@ -11,7 +11,7 @@ const edited = "version-out-of-bounds";
 const fallbacks = ["layout-changed"];
 
 function recordOf({ sections }: Program) {
-  return { record: lockRecord(sections) };
+  return { record: lockRecord(sections), code: codeHashes(sections) };
 }
 
 function findings({ old, new: next }: RuleCase) {

@@ -103,6 +103,64 @@ test("kstate check compares a git revision with the module that describes", (t) 
   assert.match(stdout, /\nCOLD: git:HEAD → src\/state\.ts: 1 error, 0 warnings, 0 notes\n$/);
 });
 
+test("what the other branch added is not taken for removed without a word", (t) => {
+  const directory = changed(t, "u16");
+  git(directory, "branch", "-M", "main");
+  git(directory, "checkout", "-q", "-b", "mine");
+  git(directory, "checkout", "-q", "main");
+  writeFiles(directory, { "src/state.ts": stateOf("u16", '\n    ["mana", u16],') });
+  assert.equal(kstate(directory, "lock").status, 0);
+  git(directory, "commit", "-q", "-a", "-m", "two");
+  git(directory, "checkout", "-q", "mine");
+  const behind = kstate(directory, "check", "git:main");
+  assert.equal(behind.status, 1);
+  assert.match(
+    behind.stdout,
+    /\n {2}main is ahead: it has a change of kstate\.lock\.json that this branch has not, and what was added there is reported as removed; merge main, or compare with where this branch left it: git:main\.\.\.\n$/,
+  );
+  const report = JSON.parse(kstate(directory, "check", "git:main", "--format", "json").stdout) as CheckReport;
+  assert.equal(report.comparisons[0]?.remarks?.length, 1);
+  assert.match(
+    kstate(directory, "check", "git:main", "--format", "github").stdout,
+    /^::notice::main is ahead/m,
+  );
+  for (const source of ["git:main...", "git:main...:kstate.lock.json"]) {
+    const base = kstate(directory, "check", source);
+    assert.deepEqual(
+      [base.status, base.stdout],
+      [0, `IN_PLACE: ${source} → kstate.lock.json: 0 errors, 0 warnings, 0 notes\n`],
+    );
+  }
+  git(directory, "merge", "-q", "main");
+  assert.equal(
+    kstate(directory, "check", "git:main").stdout,
+    "IN_PLACE: git:main → kstate.lock.json: 0 errors, 0 warnings, 0 notes\n",
+  );
+});
+
+test("a hook that has changed makes the lock file stale, and is a note; files of earlier versions tell no code", (t) => {
+  const hooked = (body: string) =>
+    stateOf("u16").replace("  fields:", `  postLoad: () => {${body}},\n  fields:`);
+  const directory = changed(t, "u16");
+  writeFiles(directory, { "src/state.ts": hooked("1;") });
+  assert.equal(kstate(directory, "lock").status, 0);
+  git(directory, "commit", "-q", "-a", "-m", "two");
+  assert.equal(kstate(directory, "lock", "--check").status, 0);
+  writeFiles(directory, { "src/state.ts": hooked("2;") });
+  assert.equal(kstate(directory, "lock", "--check").status, 1);
+  const { status, stdout } = kstate(directory, "check", "git:HEAD", "src/state.ts");
+  assert.equal(status, 0);
+  assert.match(stdout, /^note user: postLoad has changed; what it does was not compared \[code-changed\]\n/);
+  assert.match(stdout, /\nIN_PLACE: git:HEAD → src\/state\.ts: 0 errors, 0 warnings, 1 note\n$/);
+  const lock = readFileSync(join(directory, "kstate.lock.json"), "utf8");
+  writeFiles(directory, { "kstate.lock.json": lock.replace(/^ +"code": .*\n/gm, "") });
+  assert.equal(kstate(directory, "lock", "--check").status, 0);
+  assert.match(
+    kstate(directory, "check", "kstate.lock.json", "src/state.ts").stdout,
+    /0 notes\n {2}not compared: what code does \(user postLoad\): the old side does not tell its own, a lock file does\n$/,
+  );
+});
+
 test("NEW is the lock file unless given, and what is fine exits with 0", (t) => {
   const directory = changed(t, "u16");
   const { status, stdout } = kstate(directory, "check", "git:HEAD:kstate.lock.json");
@@ -157,7 +215,10 @@ test("a running service is compared by the record of its program, by name and by
   const service = await Service.start(t, "counter");
   const named = await service.kstate("check", "default", "default");
   assert.equal(named.status, 0, named.stderr);
-  assert.equal(named.stdout, "IN_PLACE: default → default: 0 errors, 0 warnings, 0 notes\n");
+  assert.equal(
+    named.stdout,
+    "IN_PLACE: default → default: 0 errors, 0 warnings, 0 notes\n  not compared: what hooks, checks and custom fields do: neither side tells their code\n",
+  );
   const socket = `unix:${join(service.directory, "default.sock")}`;
   const dialled = await service.kstate("check", socket, "default");
   assert.equal(dialled.status, 0, dialled.stderr);

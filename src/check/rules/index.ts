@@ -1,4 +1,6 @@
 import type { Rule } from "../finding.ts";
+import { checkCodeChanged } from "./check-code-changed.ts";
+import { codeChanged } from "./code-changed.ts";
 import { conditionChanged } from "./condition-changed.ts";
 import { customFormatChanged } from "./custom-format-changed.ts";
 import { defaultChanged } from "./default-changed.ts";
@@ -73,5 +75,7 @@ export const rules: readonly Rule[] = [
   fieldNotWrittenBack,
   subsectionAdded,
   defaultChanged,
+  checkCodeChanged,
+  codeChanged,
   inPlaceLayoutChanged,
 ];

@@ -12,8 +12,9 @@ import {
   waiverRules,
   worstVerdict,
 } from "../../check/index.ts";
+import { defaultLockFile, remarksOn } from "../git-revision.ts";
 import { print } from "../print.ts";
-import { defaultLockFile, recordFrom } from "../record-source.ts";
+import { recordFrom } from "../record-source.ts";
 import { usage } from "../usage.ts";
 import type { CliTool, ToolLine } from "./tool.ts";
 
@@ -28,8 +29,9 @@ kstate check --explain RULE
 
 Whether NEW can load what OLD saves, and OLD what NEW saves. Exit status: 0 fine, 1 findings, 2 could not check.
 
-  OLD, NEW          a lock file, git:REVISION[:PATH], a stream, the module that describes, the name of a running service
-                    or unix:PATH of its control socket; NEW is kstate.lock.json unless given
+  OLD, NEW          a lock file, git:REVISION[:PATH], git:REVISION...[:PATH] for where this branch left it, a stream, the
+                    module that describes, the name of a running service or unix:PATH of its control socket; NEW is
+                    kstate.lock.json unless given
   --deployed OLD    another version that may still run or be rolled back to; may be repeated
   --format FORMAT   text, json, github or sarif (text)
   --fail-on LEVEL   exit with 1 from error, warning or note on (warning)
@@ -57,7 +59,13 @@ async function compare(line: ToolLine): Promise<CheckReport> {
   const comparisons: CheckReport["comparisons"][number][] = [];
   for (const old of olds) {
     const left = await recordFrom(old);
-    comparisons.push({ old, new: next, ...checkRecords(left, right, { today: new Date() }) });
+    const remarks = remarksOn(old);
+    comparisons.push({
+      old,
+      new: next,
+      ...checkRecords(left, right, { today: new Date() }),
+      ...(remarks.length > 0 ? { remarks } : {}),
+    });
   }
   return { verdict: worstVerdict(comparisons), comparisons };
 }
