@@ -67,6 +67,12 @@ export interface ErrorDetails {
   STREAM_FULL: { readonly needed: number; readonly size: number };
   /** An object first met in a subsection is referenced from outside it. Move the field out of the subsection. */
   REFERENCE_SPLIT: Place;
+  /**
+   * An object that a `ref` points to is also owned by its section (as a struct, a record or a variant), or registered by
+   * itself; a load would make two of it. `other` is where it is besides. Describe both places as `ref`; where it is
+   * registered, save its id.
+   */
+  IDENTITY_SPLIT: Place & { readonly other: string };
   /** A `block` hook refuses to be saved for an update now. The reasons are the program's own. */
   BLOCKED: { readonly reasons: readonly { readonly description: string; readonly reason: string }[] };
 

@@ -9,6 +9,7 @@ import {
   type EntryNote,
   endMark,
   entryHeaderSize,
+  type Root,
   sectionType,
   streamMagic,
   subsectionType,
@@ -100,7 +101,8 @@ function writeInstances(
 ): WrittenEntry[] {
   const entries: WrittenEntry[] = [];
   const places = trailer ? undefined : new KernelPlaces();
-  const newEncoder = (): Encoder => new Encoder(out, versionOf, { choice, use, fullEarly, most });
+  const newEncoder = (): Encoder =>
+    new Encoder(out, versionOf, { choice, use, fullEarly, most, roots: () => rootsOf(instances) });
   let encoder = newEncoder();
   for (const instance of instances) {
     const before = { offset: out.offset, entries: entries.length };
@@ -117,6 +119,11 @@ function writeInstances(
     }
   }
   return entries;
+}
+
+function* rootsOf(instances: readonly Instance[]): Iterable<Root> {
+  for (const { description, object, instanceId } of instances)
+    yield { description, object, text: instanceText(description.name, instanceId) };
 }
 
 /** An instance that a hook or a getter put into a map meanwhile would be missing, and nobody would know. */

@@ -23,6 +23,7 @@ import { EntryWriter } from "./entry-writer.ts";
 import { entryHeaderSize, sectionType, subsectionType } from "./format.ts";
 import { hookFailed } from "./hook-failure.ts";
 import { type Numbering, References } from "./references.ts";
+import { type Root, SplitIdentity } from "./split-identity.ts";
 import { storedValue } from "./stored-value.ts";
 import { Trace } from "./trace.ts";
 import { isTyped, isTypedName, littleEndianBytes, viewLength } from "./typed.ts";
@@ -33,6 +34,8 @@ type Of<Name extends Kind["kind"]> = Extract<Kind, { readonly kind: Name }>;
 export type OnEntry = (description: Description, offset: number, size: number) => void;
 
 export interface EncoderOptions extends CompiledWriterOptions {
+  /** Objects that have a section of their own in the stream, which no `ref` may point to. None unless given. */
+  readonly roots?: (() => Iterable<Root>) | undefined;
   /** The most elements of a list, set or map that are written; only the reference heeds it. All unless given. */
   readonly most?: number | undefined;
 }
@@ -45,14 +48,16 @@ export class Encoder {
   readonly #leaf: LeafWriter;
   readonly #compiled: CompiledWriter;
   readonly #most: number;
+  readonly #identity: SplitIdentity;
   #references = new References();
 
   constructor(
     out: ByteWriter,
     versionOf: (description: Description) => number,
-    { most = Number.POSITIVE_INFINITY, ...options }: EncoderOptions = {},
+    { most = Number.POSITIVE_INFINITY, roots = () => [], ...options }: EncoderOptions = {},
   ) {
     this.#most = most;
+    this.#identity = new SplitIdentity(versionOf, roots);
     this.#out = out;
     this.#entries = new EntryWriter(out, this.trace, versionOf);
     this.#leaf = new LeafWriter(out, this.trace);
@@ -67,6 +72,7 @@ export class Encoder {
       description.hooks.preSave?.(state);
       try {
         this.#section(description, instanceId, state, onEntry);
+        if (this.#most === Number.POSITIVE_INFINITY) this.#identity.check(description, state, this.trace);
       } finally {
         description.hooks.postSave?.(state);
       }

@@ -24,6 +24,7 @@ export {
 } from "./format.ts";
 export { NamedStreams, type StreamShelf } from "./named-streams.ts";
 export { type NotPutBack, Snapshot } from "./snapshot.ts";
+export type { Root } from "./split-identity.ts";
 export {
   type EntryNote,
   type LockText,

@@ -130,6 +130,14 @@ const ways: { readonly [Code in ErrorCode]?: () => unknown } = {
       c: object,
     });
   },
+  IDENTITY_SPLIT: () => {
+    const object = { a: 1 };
+    const fields = [
+      ["own", struct(plain)],
+      ["best", ref(plain)],
+    ] as const;
+    return streamOf(defineState({ name: "d", id: 2, fields }), { own: object, best: object });
+  },
   BLOCKED: () => {
     const registry = registryOf(plain, { a: 1 });
     registry.block("busy");
