@@ -8,6 +8,7 @@
  */
 
 import { RangeClaims } from "./range-claims.ts";
+import { isSparse } from "./sparse-list.ts";
 
 /** A list whose first objects are claimed without being in the set. */
 export interface MarkedObjects {
@@ -75,7 +76,7 @@ export class Claims {
       roots = this.#roots.filter((root) => member in root);
       this.#rootsWith.set(member, roots);
     }
-    return roots.length <= searchLimit && !roots.some((root) => list.includes(root));
+    return roots.length <= searchLimit && !isSparse(list) && !roots.some((root) => list.includes(root));
   }
 }
 

@@ -4,6 +4,8 @@
  * they throw or do otherwise, the language's own methods follow. What cannot be put back throws.
  */
 
+import { indicesOf, isSparse } from "./sparse-list.ts";
+
 type Members = Record<string, unknown>;
 type Entries = readonly (readonly [unknown, unknown])[];
 
@@ -30,20 +32,50 @@ export function putBackBytes(value: ArrayBufferView, before: Uint8Array): void {
   new Uint8Array(value.buffer, value.byteOffset, value.byteLength).set(before);
 }
 
-export function putBackList(list: unknown[], before: readonly unknown[]): void {
-  if (isSame(list, before)) return;
-  list.length = before.length;
-  for (let i = 0; i < before.length; i++) {
-    if (i in before) list[i] = before[i];
-    else delete list[i];
+export function putBackList(list: unknown[], before: ListBefore): void {
+  const { length, elements, indices } = before;
+  if (isSameList(list, before)) return;
+  if (indices !== undefined) list.length = 0;
+  list.length = length;
+  if (indices !== undefined) for (const [i, index] of indices.entries()) list[index] = elements[i];
+  else {
+    for (let i = 0; i < length; i++) {
+      if (i in elements) list[i] = elements[i];
+      else delete list[i];
+    }
   }
-  if (!isSame(list, before)) throw new TypeError("it did not take its former elements");
+  if (!isSameList(list, before)) throw new TypeError("it did not take its former elements");
 }
 
-/** The elements of an array as they stand, whatever its class makes of iterating. */
-export function elementsOf(list: readonly unknown[]): readonly unknown[] {
-  if (Object.getPrototypeOf(list) === Array.prototype) return list.slice();
-  return Array.from({ length: list.length }, (_, i) => list[i]);
+/** A list as it stood; of one that is mostly holes only what was there, and where. */
+export interface ListBefore {
+  readonly length: number;
+  readonly elements: readonly unknown[];
+  /** Of the elements; undefined when they are all. */
+  readonly indices: readonly number[] | undefined;
+}
+
+/** An array as it stands, whatever its class makes of iterating. */
+export function listBefore(list: readonly unknown[]): ListBefore {
+  const { length } = list;
+  if (isSparse(list)) {
+    const indices = indicesOf(list);
+    return { length, elements: indices.map((index) => list[index]), indices };
+  }
+  const isPlain = Object.getPrototypeOf(list) === Array.prototype;
+  const elements = isPlain ? list.slice() : Array.from({ length }, (_, i) => list[i]);
+  return { length, elements, indices: undefined };
+}
+
+function isSameList(list: readonly unknown[], { length, elements, indices }: ListBefore): boolean {
+  if (list.length !== length) return false;
+  if (indices === undefined) return isSame(list, elements);
+  const now = isSparse(list) ? indicesOf(list) : undefined;
+  return (
+    now !== undefined &&
+    isSame(now, indices) &&
+    indices.every((index, i) => Object.is(list[index], elements[i]))
+  );
 }
 
 export function putBackSet(set: Set<unknown>, before: readonly unknown[]): void {

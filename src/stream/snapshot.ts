@@ -1,8 +1,8 @@
 import type { Description, FieldModel, Kind } from "../description/index.ts";
 import { isDeprecated, picture } from "../description/index.ts";
 import {
-  elementsOf,
   entriesOf,
+  listBefore,
   nothing,
   putBackBytes,
   putBackList,
@@ -180,9 +180,9 @@ export class Snapshot {
   }
 
   #list(element: Kind | undefined, list: unknown[]): void {
-    const before = elementsOf(list);
+    const before = listBefore(list);
     this.#undo.push({ what: list, run: () => putBackList(list, before) });
-    if (element !== undefined) for (const value of before) this.#value(element, value);
+    if (element !== undefined) for (const value of before.elements) this.#value(element, value);
   }
 
   #set(element: Kind | undefined, set: Set<unknown>): void {
