@@ -35,6 +35,7 @@ const known = {
   "restart-limit": { type: "string" },
   "update-on": { type: "string" },
   rehearse: { type: "boolean" },
+  "drop-stalled": { type: "boolean" },
   standby: { type: "boolean" },
   "standby-timeout": { type: "string" },
   limit: { type: "string" },
@@ -84,6 +85,8 @@ export interface CommandLine {
   /** The signal that begins an update; null: none. */
   readonly updateOn: NodeJS.Signals | null;
   readonly rehearse: boolean;
+  /** Close connections that wait for their clients alone when the time to quiesce is over. */
+  readonly dropStalled: boolean;
   /** How long the previous version stands by, ms; null: it does not. */
   readonly standbyMs: number | null;
   /** How long detached responses may take to finish when their service is suspended, ms. */
@@ -130,6 +133,7 @@ export function parseCommandLine(argv: readonly string[], allowed: readonly Opti
     },
     updateOn: values["update-on"] === undefined ? null : oneOf("update-on", values["update-on"], SIGNALS),
     rehearse: values.rehearse ?? false,
+    dropStalled: values["drop-stalled"] ?? false,
     standbyMs:
       values.standby || values["standby-timeout"] !== undefined
         ? milliseconds("standby-timeout", values["standby-timeout"], DEFAULT_STANDBY_MS)

@@ -119,7 +119,7 @@ export class Checkpoints {
  * that was saved with `onRefused`.
  */
 export function loadCheckpoint(
-  { registry, httpRecords, moving }: Parts,
+  { registry, httpRecords, httpPending, moving }: Parts,
   memory: PhysicalMemory,
   { partial = false }: { readonly partial?: boolean } = {},
 ): boolean {
@@ -127,6 +127,7 @@ export function loadCheckpoint(
   if (stream === undefined) return false;
   registry.load(stream.bytes, { undo: false, partial });
   httpRecords.listeners = [];
+  httpPending.pending = [];
   for (const connections of moving) connections.forget();
   freeUnclaimedFolios(memory, registry);
   return true;

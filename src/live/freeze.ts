@@ -11,7 +11,7 @@ import type { QuiesceHooks } from "./quiesce-hooks.ts";
 import { saveInto } from "./save-into.ts";
 import type { MovingConnections } from "./sockets/connections.ts";
 import type { Detached } from "./sockets/detached.ts";
-import type { httpConnectionsState } from "./sockets/records.ts";
+import type { httpConnectionsState, httpPendingState } from "./sockets/records.ts";
 import { descriptorOf, leave } from "./sockets/stream-socket.ts";
 import type { Starters } from "./starters.ts";
 import type { LiveSystem } from "./system.ts";
@@ -23,6 +23,7 @@ export interface Parts {
   readonly registry: Registry;
   readonly listeners: Listeners;
   readonly httpRecords: StateOf<typeof httpConnectionsState>;
+  readonly httpPending: StateOf<typeof httpPendingState>;
   readonly moving: MovingConnections[];
   readonly detached: Detached;
   readonly quiesceHooks: QuiesceHooks;
@@ -37,6 +38,8 @@ export interface FreezeRequest {
   readonly freezeMs: number;
   readonly versionIds: VersionIds;
   readonly quiescedAtNs: bigint;
+  /** Connections that were given up while quiescing. */
+  readonly dropped: number;
   /** Allocated beforehand, for the stream; `freeze` uses it up or frees it. */
   readonly room: Folio;
   readonly preCopied: PreCopied | undefined;
@@ -89,6 +92,7 @@ export function freeze(
         quiescedAtNs: String(request.quiescedAtNs),
         frozenAtNs: String(frozenAtNs),
         preCopy: request.preCopied?.rounds ?? [],
+        dropped: request.dropped,
       },
       deadlineNs,
     );
@@ -124,11 +128,14 @@ function attempt(step: () => void): ErrorRecord | null {
 }
 
 /** Stops all reading and returns the connections in the order in which their records are saved. */
-export function collectConnections({ listeners, moving, httpRecords }: Parts): Socket[] {
+export function collectConnections({ listeners, moving, httpRecords, httpPending }: Parts): Socket[] {
   const sockets: Socket[] = [];
   httpRecords.listeners = [];
+  httpPending.pending = [];
   for (const connections of listeners.servers) {
     for (const socket of connections.collect()) {
+      const pending = connections.pendingOf?.(socket);
+      if (pending !== undefined) httpPending.pending.push({ index: sockets.length, ...pending });
       httpRecords.listeners.push(connections.key);
       sockets.push(socket);
     }
@@ -139,7 +146,7 @@ export function collectConnections({ listeners, moving, httpRecords }: Parts): S
 
 /** Undoes a freeze. */
 export function thaw(parts: Parts, memory: PhysicalMemory): void {
-  const { listeners, moving, httpRecords, starters, quiesceHooks, resources } = parts;
+  const { listeners, moving, httpRecords, httpPending, starters, quiesceHooks, resources } = parts;
   try {
     memory.settle();
   } catch (error) {
@@ -147,6 +154,7 @@ export function thaw(parts: Parts, memory: PhysicalMemory): void {
     process.emitWarning(`after a cancelled update: ${(error as Error).message}`, "KstateWarning");
   }
   httpRecords.listeners = [];
+  httpPending.pending = [];
   for (const connections of listeners.servers) connections.unquiesce();
   for (const connections of moving) connections.thaw();
   resources.workers.release();

@@ -19,7 +19,7 @@ import type { MovingConnections } from "./sockets/connections.ts";
 import { type ConnectionHandlers, DescribedSockets } from "./sockets/described-sockets.ts";
 import { assertDetachable, Detached } from "./sockets/detached.ts";
 import { type EventStreamHandlers, EventStreams } from "./sockets/event-streams.ts";
-import { httpConnectionsState } from "./sockets/records.ts";
+import { httpConnectionsState, httpPendingState } from "./sockets/records.ts";
 import { type WebSocketHandlers, type WebSocketServerLike, WebSockets } from "./sockets/web-sockets.ts";
 import { Starters, type StartFunction } from "./starters.ts";
 import { AFTER_CRASH, type AfterCrash, StateDirectory } from "./state-directory.ts";
@@ -53,6 +53,7 @@ export class LiveUpdate {
       registry: new Registry({ folioAt: (address) => this.#folioAt(address) }),
       listeners: new Listeners(detached),
       httpRecords: { listeners: [] },
+      httpPending: { pending: [] },
       moving: [],
       detached,
       quiesceHooks: new QuiesceHooks(),
@@ -62,6 +63,7 @@ export class LiveUpdate {
       tracked: [],
     };
     this.#parts.registry.register(httpConnectionsState, this.#parts.httpRecords);
+    this.#parts.registry.register(httpPendingState, this.#parts.httpPending);
     const memory = (): PhysicalMemory => this.#program.memory;
     this.#checkpoints = new Checkpoints(this.#parts, memory, options.checkpoint, () => {
       if (this.#program instanceof Unsupervised) this.#program.writeCheckpoint();
@@ -177,8 +179,9 @@ export class LiveUpdate {
    * The response gets `Connection: close`, unless its head has been sent. `DETACH_UNSUPPORTED` for anything else.
    */
   detached(response: object): void {
-    assertDetachable(response);
-    this.#parts.detached.mark(response);
+    const { listeners, detached } = this.#parts;
+    assertDetachable(response, (socket) => listeners.servers.some((server) => server.canDetach?.(socket)));
+    detached.mark(response);
   }
 
   /**

@@ -261,6 +261,7 @@ export type ProgramEvent =
       readonly generation: number;
       readonly quiesceMs: number;
       readonly freezeMs: number;
+      readonly dropStalled?: boolean;
     }
   | {
       readonly type: "suspend";
@@ -301,6 +302,7 @@ export type ProgramEffect =
       readonly generation: number;
       readonly quiesceMs: number;
       readonly freezeMs: number;
+      readonly dropStalled?: boolean;
       /** For whom the state is written when the program is suspended; absent when it hands over. */
       readonly suspendFor?: unknown;
       /** How long detached responses may then take to finish. */

@@ -75,7 +75,10 @@ export const messageChecks = {
   boot: { required: {} },
   prepare: { required: { ...generation, lock }, optional: { force: isTrue } },
   receive: { required: { ...generation, timeoutMs: milliseconds, versionIds: counts } },
-  freeze: { required: { ...generation, quiesceMs: milliseconds, freezeMs: milliseconds } },
+  freeze: {
+    required: { ...generation, quiesceMs: milliseconds, freezeMs: milliseconds },
+    optional: { dropStalled: isTrue },
+  },
   suspend: {
     required: { ...generation, quiesceMs: milliseconds, freezeMs: milliseconds, lock: orNull(lock) },
     optional: { detachedMs: milliseconds },

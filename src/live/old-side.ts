@@ -13,6 +13,7 @@ import { Pair } from "./pair.ts";
 import { Quiesce } from "./quiesce.ts";
 import { saveTrial } from "./rehearsal.ts";
 import { allocRoom } from "./save-into.ts";
+import { httpPendingState } from "./sockets/records.ts";
 import { WebSockets } from "./sockets/web-sockets.ts";
 import type { SupervisorLink } from "./supervisor-link.ts";
 import { type SuspendRequest, suspend } from "./suspend.ts";
@@ -44,6 +45,8 @@ export class OldSide {
   /** For the stream of the next freeze. */
   #room: Folio | undefined;
   #isWarm = false;
+  /** Whether the successor takes bytes that are on their way to or from HTTP clients. */
+  #carriesBytes = false;
   #preCopied: PreCopied | undefined;
   /** When the first request of this update was held back. */
   #quiescedAtNs = 0n;
@@ -80,6 +83,7 @@ export class OldSide {
       registry.assertCarriedFits(lock);
       await serveOn();
       this.#versionIds = this.#versionsFor(lock);
+      this.#carriesBytes = lock.descriptions.some(({ name }) => name === httpPendingState.name);
       registry.prepare("save", this.#versionIds);
       await serveOn();
       await this.#parts.collections.prepareFor(lock.collections ?? [], this.#link.memory);
@@ -161,7 +165,10 @@ export class OldSide {
     this.#checkpoints.held = true;
     const { listeners, moving, quiesceHooks: hooks } = this.#parts;
     const { servers, datagrams } = listeners;
-    const quiesce = new Quiesce({ servers, datagrams, moving, hooks }, effect.quiesceMs, {
+    const { quiesceMs, dropStalled = false, suspendFor } = effect;
+    const carriesBytes = suspendFor === undefined && this.#carriesBytes;
+    const limits = { quiesceMs, dropStalled, carriesBytes };
+    const quiesce = new Quiesce({ servers, datagrams, moving, hooks }, limits, {
       holding: () => {
         this.#quiescedAtNs = this.#system.nowNs();
         if (effect.suspendFor === undefined) this.#pair?.sendFreezing(); // mostly it is: waking up takes as long
@@ -181,10 +188,11 @@ export class OldSide {
 
   /** Blocks until the verdict is known. */
   freeze(): FreezeResult {
-    const { effect } = this.#quiescing!;
+    const { effect, quiesce } = this.#quiescing!;
     this.#quiescing = undefined;
     const common = { ...effect, versionIds: this.#versionIds, quiescedAtNs: this.#quiescedAtNs };
-    const result = effect.suspendFor === undefined ? this.#handOver(common) : this.#suspend(common);
+    const result =
+      effect.suspendFor === undefined ? this.#handOver(common, quiesce.dropped) : this.#suspend(common);
     this.#detachedMs = effect.suspendFor === undefined ? null : (effect.detachedMs ?? 0);
     if (result.verdict === "CANCELLED") {
       this.#checkpoints.held = false;
@@ -193,8 +201,8 @@ export class OldSide {
     return result;
   }
 
-  #handOver(common: SuspendRequest): FreezeResult {
-    const request = { ...common, room: this.#room!, preCopied: this.#preCopied };
+  #handOver(common: SuspendRequest, dropped: number): FreezeResult {
+    const request = { ...common, dropped, room: this.#room!, preCopied: this.#preCopied };
     this.#room = undefined;
     return freeze(this.#parts, this.#link.memory, this.#pair!, this.#system, request);
   }

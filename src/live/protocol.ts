@@ -156,6 +156,8 @@ export type ToProgram =
       readonly generation: number;
       readonly quiesceMs: number;
       readonly freezeMs: number;
+      /** Whether connections that wait for their clients alone are given up at the end of `quiesceMs`. False unless given. */
+      readonly dropStalled?: boolean;
     }
   | {
       readonly type: "suspend";
@@ -236,6 +238,8 @@ export interface HandoverFigures {
   readonly webSockets: number;
   /** Connections of node:net servers and event streams. */
   readonly otherConnections: number;
+  /** Connections that were closed because they waited for their clients; missing from an older program. */
+  readonly droppedConnections?: number;
 }
 
 /** What was suspended, and what it took. */
@@ -294,6 +298,8 @@ export interface FrozenRecord {
   readonly frozenAtNs: string;
   /** What of the tracked maps was sent before the freeze. */
   readonly preCopy: readonly PreCopyRound[];
+  /** Connections that were given up while quiescing. 0 unless given. */
+  readonly dropped?: number;
 }
 
 /** First byte of a message on the pair; JSON follows after `frozen`, `refused` and `slice`, a stream after `sample`. */

@@ -1,4 +1,5 @@
 import { KstateError } from "../error/index.ts";
+import type { Busy } from "./sockets/connections.ts";
 
 /** Undoes what a quiesce hook has done. */
 export type QuiesceUndo = () => void | Promise<void>;
@@ -48,9 +49,12 @@ export class QuiesceHooks {
     }
   }
 
-  /** What is running, for people. */
-  busy(): string[] {
-    return [...this.#running].map(({ name }) => `quiesce hook ${name || "(anonymous)"}`);
+  /** What is running. */
+  busy(): Busy[] {
+    return [...this.#running].map(({ name }) => ({
+      what: `quiesce hook ${name || "(anonymous)"}`,
+      cause: "hook",
+    }));
   }
 
   /** Takes back what the hooks have done, the last one first. */

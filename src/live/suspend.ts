@@ -61,6 +61,7 @@ export function leaveClean(
   const connections = collectConnections(parts).length;
   for (const moving of parts.moving) moving.forget();
   parts.httpRecords.listeners = [];
+  parts.httpPending.pending = [];
   saveInto(memory, parts.registry, allocRoom(memory), {
     name: HANDOVER,
     state: "CLEAN",

@@ -73,6 +73,7 @@ export function takeOver(
           httpConnections,
           webSockets,
           otherConnections: sockets.length - httpConnections - webSockets,
+          droppedConnections: record.dropped ?? 0,
         };
       };
     };
@@ -124,11 +125,14 @@ function adoptConnections(
   return sockets;
 }
 
-function beginHttp({ listeners, httpRecords }: Parts, sockets: readonly Socket[]): number {
+function beginHttp({ listeners, httpRecords, httpPending }: Parts, sockets: readonly Socket[]): number {
   const servers = new Map(listeners.servers.map((server) => [server.key, server]));
   const keys = httpRecords.listeners;
+  const pending = new Map(httpPending.pending.map((each) => [each.index, each]));
   httpRecords.listeners = [];
-  for (const [index, key] of keys.entries()) handToProgram(() => servers.get(key)!.adopt(sockets[index]!));
+  httpPending.pending = [];
+  for (const [index, key] of keys.entries())
+    handToProgram(() => servers.get(key)!.adopt(sockets[index]!, pending.get(index)));
   return keys.length;
 }
 

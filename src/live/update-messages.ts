@@ -17,6 +17,8 @@ export interface UpdateFacts {
   readonly force: boolean;
   readonly quiesceMs: number;
   readonly freezeMs: number;
+  /** Whether connections that wait for their clients alone are given up. False unless given. */
+  readonly dropStalled?: boolean;
 }
 
 /** Whether a message is about an update or suspend that is not the one of `generation`. */
@@ -72,7 +74,7 @@ export function brokerMessages(
   update: UpdateFacts,
   said: { readonly lock: unknown; readonly versionIds: VersionIds },
 ): (readonly [UpdateSide, ToProgram])[] {
-  const { generation, force, quiesceMs, freezeMs } = update;
+  const { generation, force, quiesceMs, freezeMs, dropStalled = false } = update;
   switch (effect.type) {
     case "prepare":
       return [["old", { type: "prepare", generation, lock: said.lock, force }]];
@@ -85,7 +87,9 @@ export function brokerMessages(
       return [["successor", { type: "receive", generation, timeoutMs: handoverMs(update), versionIds }]];
     }
     case "freeze":
-      return [["old", { type: "freeze", generation, quiesceMs, freezeMs }]];
+      return [
+        ["old", { type: "freeze", generation, quiesceMs, freezeMs, ...(dropStalled && { dropStalled }) }],
+      ];
     case "cancelOld":
       return [["old", { type: "cancel", generation }]];
     default:

@@ -54,6 +54,8 @@ export type ControlRequest =
       readonly standbyMs?: number | null;
       /** Let the successor check the live state before anybody waits. */
       readonly rehearse?: boolean;
+      /** Close connections that wait for their clients alone when `quiesceMs` is over. False unless given. */
+      readonly dropStalled?: boolean;
     }
   | SuspendRequest
   | ResumeRequest
@@ -62,6 +64,7 @@ export type ControlRequest =
       readonly timeouts: UpdateTimeouts;
       readonly standbyMs?: number | null;
       readonly rehearse?: boolean;
+      readonly dropStalled?: boolean;
     }
   | { readonly type: "commit" }
   | { readonly type: "status" }
@@ -101,7 +104,9 @@ export function parseRequest(line: string): ControlRequest {
   if (type !== "update" && type !== "rollback" && type !== "suspend" && type !== "resume")
     throw protocolError(`there is no request ${asText(type)}`);
   const { command = null, environment = {}, force = false, standbyMs = null, rehearse = false } = request!;
+  const { dropStalled = false } = request!;
   assertBoolean(rehearse, "rehearse");
+  assertBoolean(dropStalled, "dropStalled");
   if (standbyMs !== null) assertTime(standbyMs, "standbyMs");
   if (command !== null && !isCommand(command)) throw protocolError("command is not a list of texts");
   if (!isEnvironment(environment)) throw protocolError("environment is not an object of texts");
@@ -111,8 +116,8 @@ export function parseRequest(line: string): ControlRequest {
   if (type === "suspend") return suspendRequest(request!, timeouts);
   if (type === "resume") return { type, command, environment, environmentFiles };
   return type === "rollback"
-    ? { type, timeouts, standbyMs, rehearse }
-    : { type, command, environment, environmentFiles, timeouts, force, standbyMs, rehearse };
+    ? { type, timeouts, standbyMs, rehearse, dropStalled }
+    : { type, command, environment, environmentFiles, timeouts, force, standbyMs, rehearse, dropStalled };
 }
 
 /** Null when it is JSON, but no object. */

@@ -22,6 +22,8 @@ export interface NextProgram {
 export interface UpdateExtras {
   /** The successor also reads and checks the live state before anybody waits. */
   readonly rehearse?: boolean;
+  /** Connections that wait for their clients alone are closed in the end. */
+  readonly dropStalled?: boolean;
   /** Keeps the previous version booted for a rollback, this long, ms. */
   readonly standbyMs?: number | null;
   readonly by?: Requester | null;
@@ -102,7 +104,7 @@ export class UpdateSeries {
     kind: UpdateEntry["kind"],
     next: Command,
     force: boolean,
-    { timeouts, progress, rehearse = false, standbyMs = null, by = null }: UpdateRequest,
+    { timeouts, progress, rehearse = false, dropStalled = false, standbyMs = null, by = null }: UpdateRequest,
   ): Promise<UpdateResult> {
     const service = this.#service;
     const { system, memory, current: old } = service;
@@ -112,7 +114,18 @@ export class UpdateSeries {
     service.generation += 1;
     const { generation } = service;
     const log = (text: string): void => service.log(text);
-    const context = { system, memory, generation, timeouts, rehearse, old, force, progress, log };
+    const context = {
+      system,
+      memory,
+      generation,
+      timeouts,
+      rehearse,
+      dropStalled,
+      old,
+      force,
+      progress,
+      log,
+    };
     const update = new Update(context, this.#successor(kind, next));
     this.#current = update;
     const from = factsOf(old);

@@ -44,6 +44,8 @@ export interface UpdateContext {
   readonly timeouts: UpdateTimeouts;
   /** The successor also reads and checks the live state before anybody waits. */
   readonly rehearse: boolean;
+  /** Connections that wait for their clients alone are closed in the end. */
+  readonly dropStalled: boolean;
   readonly old: Program;
   /** Whether a rollback may be impossible or lose state afterwards. */
   readonly force: boolean;
@@ -73,8 +75,8 @@ export class Update {
   /** `successor` may have booted long ago. */
   constructor(context: UpdateContext, successor: BootingProgram) {
     this.#context = context;
-    const { generation, rehearse, force, timeouts } = context;
-    this.#facts = { generation, rehearse, force, ...timeouts };
+    const { generation, rehearse, dropStalled, force, timeouts } = context;
+    this.#facts = { generation, rehearse, dropStalled, force, ...timeouts };
     this.#pairEnd = successor.pairEnd;
     this.#successor = successor.program;
     this.#phaseStartedAtMs = context.system.nowMs();

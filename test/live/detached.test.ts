@@ -139,16 +139,36 @@ test("an upload that nobody detached is waited for, and moves when it is whole",
   await client.take(/"uploaded":10/);
 });
 
-test("a request whose head has not arrived whole is named by its client", async (t) => {
+test("a request whose head has not arrived whole moves, byte for byte", async (t) => {
   const service = await Service.start(t, "transfers");
+  const { body } = await service.get("/");
   const client = await RawStream.open(t, service.port);
   client.socket.write("GET / HT");
   await service.get("/");
-  const { stderr } = await service.update({}, "--quiesce-timeout", "100");
+  assert.equal((await service.update()).status, 0);
+  client.socket.write("TP/1.1\r\nHo");
+  await service.get("/");
+  assert.equal((await service.update()).status, 0);
+  client.socket.write("st: x\r\n\r\n");
+  const [, pid] = await client.take(/"pid":(\d+)/);
+  assert.equal(Number(pid), (await service.get("/")).body.pid);
+  assert.notEqual(Number(pid), body.pid);
+});
+
+test("half a body refuses the update by its client, and is given up with --drop-stalled", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const client = await RawStream.open(t, service.port);
+  client.socket.write(`${request("POST", "/upload", "Content-Length: 10\r\n")}12345`);
+  await client.take(/so far/);
+  const refused = await service.update({}, "--quiesce-timeout", "100");
+  const from = `127\\.0\\.0\\.1:${client.socket.localPort}`;
   assert.match(
-    stderr,
-    new RegExp(`request of 127.0.0.1:${client.socket.localPort} that has not arrived whole`),
+    refused.stderr,
+    new RegExp(`POST /upload, whose body has not arrived whole from ${from}.*--drop-stalled`, "s"),
   );
+  const dropped = await service.update({}, "--quiesce-timeout", "100", "--drop-stalled");
+  assert.equal(dropped.status, 0, dropped.stderr);
+  assert.match(dropped.stdout, /CLOSED: 1 connections that waited for their clients/);
 });
 
 test("a quiesce hook runs before the freeze, while requests are answered", async (t) => {

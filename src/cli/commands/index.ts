@@ -15,7 +15,13 @@ export interface CliCommand {
   run(line: CommandLine): Promise<number>;
 }
 
-const UPDATE_OPTIONS = [...TIMEOUT_OPTIONS, "rehearse", "standby", "standby-timeout"] as const;
+const UPDATE_OPTIONS = [
+  ...TIMEOUT_OPTIONS,
+  "rehearse",
+  "drop-stalled",
+  "standby",
+  "standby-timeout",
+] as const;
 
 const SUSPEND_TIMEOUTS = ["quiesce-timeout", "freeze-timeout", "detached-timeout"] as const;
 

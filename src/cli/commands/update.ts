@@ -7,7 +7,7 @@ import { print, printError } from "../print.ts";
 
 /** Replaces the running program by its next version. */
 export function update(line: CommandLine): Promise<number> {
-  const { command, environment, environmentFiles, timeouts, force, rehearse, standbyMs } = line;
+  const { command, environment, environmentFiles, timeouts, force, rehearse, dropStalled, standbyMs } = line;
   return request(line, {
     type: "update",
     command,
@@ -16,14 +16,15 @@ export function update(line: CommandLine): Promise<number> {
     timeouts,
     force,
     rehearse,
+    dropStalled,
     standbyMs,
   });
 }
 
 /** Replaces the running program by its previous version. */
 export function rollback(line: CommandLine): Promise<number> {
-  const { timeouts, rehearse, standbyMs } = line;
-  return request(line, { type: "rollback", timeouts, rehearse, standbyMs });
+  const { timeouts, rehearse, dropStalled, standbyMs } = line;
+  return request(line, { type: "rollback", timeouts, rehearse, dropStalled, standbyMs });
 }
 
 async function request({ name, json }: CommandLine, request: ControlRequest): Promise<number> {
@@ -56,12 +57,18 @@ function reportOf(result: CheckResult): string {
   );
 }
 
+function dropped({ droppedConnections = 0 }: NonNullable<UpdateResult["figures"]>): string {
+  if (droppedConnections === 0) return "";
+  return `\n  CLOSED: ${droppedConnections} connections that waited for their clients`;
+}
+
 function describe({ pid, command, figures, totalMs }: UpdateResult): string {
   const moved =
     figures === null
       ? ""
       : `\n  blackout ${figures.blackoutMs.toFixed(1)} ms, quiesce ${figures.quiesceMs.toFixed(1)} ms, ` +
         `state ${figures.streamBytes} bytes, ${figures.httpConnections} HTTP connections, ${figures.webSockets} WebSockets` +
-        (figures.otherConnections > 0 ? `, ${figures.otherConnections} other connections` : "");
+        (figures.otherConnections > 0 ? `, ${figures.otherConnections} other connections` : "") +
+        dropped(figures);
   return `updated in ${(totalMs / 1000).toFixed(2)} s: ${pid} serves: ${command.join(" ")}${moved}`;
 }

@@ -1,6 +1,32 @@
 import type { Server, Socket } from "node:net";
 import type { Registry } from "../../registry/index.ts";
 
+/** Something that keeps a freeze waiting. */
+export interface Busy {
+  /** For people: `GET /report`, `connection that is closing`. */
+  readonly what: string;
+  /** What the program can do about it. `client`: nothing, it waits for bytes that a client does not send or take. */
+  readonly cause: "request" | "client" | "undescribed" | "listener" | "hook" | "other";
+  /** Gives the connection up, which ends it for its client; only if it waits for that client alone. */
+  readonly drop?: () => void;
+}
+
+/** What a freeze may do with connections. */
+export interface QuiesceOptions {
+  /** How long bringing them to rest may take, ms. */
+  readonly limitMs: number;
+  /** Whether bytes that are on their way to or from an HTTP client can move. */
+  readonly carriesBytes: boolean;
+}
+
+/** What has been read from an HTTP connection and not been understood yet, and what was written and not been taken. */
+export interface PendingBytes {
+  readonly head: Uint8Array;
+  readonly unsent: Uint8Array;
+  /** The connection ends behind what is unsent. */
+  readonly ending: boolean;
+}
+
 /** The connections of one listening server, through an update. */
 export interface ServerConnections {
   readonly key: string;
@@ -8,16 +34,20 @@ export interface ServerConnections {
   has(socket: Socket): boolean;
   /** Forgets a connection: it has closed, or something else moves it. */
   release(socket: Socket): void;
-  /** Begins to hold connections back, for so long; `changed` is called whenever one may have come to rest. */
-  quiesce(changed: () => void, limitMs: number): void;
+  /** Begins to hold connections back; `changed` is called whenever one may have come to rest. */
+  quiesce(changed: () => void, options: QuiesceOptions): void;
   /** Undoes {@link quiesce} and {@link collect}, and starts every time-out again. */
   unquiesce(): void;
-  /** What keeps the freeze waiting, for people. */
-  busy(): string[];
+  /** What keeps the freeze waiting. */
+  busy(): Busy[];
   /** Stops reading the connections that move with nothing but their listener's key, and returns them. */
   collect(): Socket[];
+  /** The bytes that travel with one of the connections that {@link collect} returned. */
+  pendingOf?(socket: Socket): PendingBytes | undefined;
   /** Serves a connection that came from another program, paused until now. */
-  adopt(socket: Socket): void;
+  adopt(socket: Socket, pending?: PendingBytes): void;
+  /** Whether the program may let the connection itself finish with the old program, not a response on it. */
+  canDetach?(socket: Socket): boolean;
   /** The connections that stay with the old program after the commit, until they close. */
   staying(): Socket[];
   /** Goes on with those that stay, after the commit. */
@@ -29,8 +59,8 @@ export interface MovingConnections {
   readonly kind: "webSockets" | "connections";
   /** Registers records and states as instance `number`. */
   register(registry: Registry, number: number): void;
-  /** What keeps the freeze waiting, for people. */
-  busy(): string[];
+  /** What keeps the freeze waiting. */
+  busy(): Busy[];
   /** Stops reading, fills the records for saving and returns the connections in their order. Only if not busy. */
   collect(): Socket[];
   /** Fills the records for a few of the connections, which go on. */

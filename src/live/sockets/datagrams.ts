@@ -1,6 +1,7 @@
 import type { Socket } from "node:dgram";
 import { once } from "node:events";
 import type { ListenAddress } from "../protocol.ts";
+import type { Busy } from "./connections.ts";
 
 type UdpAddress = Extract<ListenAddress, { kind: "udp" }>;
 
@@ -41,10 +42,12 @@ export class Datagrams {
     }
   }
 
-  /** What keeps the freeze waiting, for people. */
-  busy(): string[] {
+  /** What keeps the freeze waiting. */
+  busy(): Busy[] {
     const count = this.socket.getSendQueueCount();
-    return count === 0 ? [] : [`${count} datagrams of ${this.key} that are not sent yet`];
+    return count === 0
+      ? []
+      : [{ what: `${count} datagrams of ${this.key} that are not sent yet`, cause: "other" }];
   }
 
   /** Takes no more datagrams: they are the successor's. */

@@ -2,7 +2,7 @@ import type { Server, Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
-import type { MovingConnections, ServerConnections } from "./connections.ts";
+import type { Busy, MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
 import { type SocketRecord, socketsState, statesOf } from "./records.ts";
 import {
@@ -10,6 +10,7 @@ import {
   renewTimeout,
   startReading,
   stopReading,
+  timeoutOf,
   unreadBytes,
   unsentBytes,
   watchWrites,
@@ -72,10 +73,10 @@ export class DescribedSockets<S> implements MovingConnections {
     socket.once("close", () => this.#members.delete(socket));
   }
 
-  busy(): string[] {
+  busy(): Busy[] {
     return [...this.#members.keys()]
       .filter(({ destroyed }) => destroyed)
-      .map(() => "connection that is closing");
+      .map(() => ({ what: "connection that is closing", cause: "other" }));
   }
 
   collect(): Socket[] {
@@ -157,7 +158,7 @@ function describe(socket: Socket, listener: string): SocketRecord {
     listener,
     paused: socket.isPaused(),
     ending: socket.writableEnded,
-    timeoutMs: socket.timeout ?? 0,
+    timeoutMs: timeoutOf(socket),
     unread: unreadBytes(socket),
     unsent: unsentBytes(socket),
   };

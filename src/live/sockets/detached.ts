@@ -35,13 +35,25 @@ function isHttpResponse(subject: object): subject is ServerResponse {
   return "writeHead" in subject && !("stream" in subject);
 }
 
-/** Throws `DETACH_UNSUPPORTED` for what cannot finish on the old side. */
-export function assertDetachable(subject: unknown): asserts subject is object {
-  const isObject = typeof subject === "object" && subject !== null;
-  if (isObject && (subject instanceof Socket || "writeHead" in subject || "pushAllowed" in subject)) return;
-  throw new KstateError(
-    "DETACH_UNSUPPORTED",
-    "cannot detach this: pass the response of a request (in Fastify `reply.raw`), or a socket of a node:net server",
-    {},
+/** Throws `DETACH_UNSUPPORTED` for what cannot finish on the old side; `canDetach` tells it of a connection. */
+export function assertDetachable(
+  subject: unknown,
+  canDetach: (socket: Socket) => boolean,
+): asserts subject is object {
+  if (typeof subject === "object" && subject !== null) {
+    if ("writeHead" in subject || "pushAllowed" in subject) return;
+    if (subject instanceof Socket) {
+      if (canDetach(subject)) return;
+      throw unsupported(
+        "pass the response of the request, not its connection, which may have others; a connection itself can be detached when it is one of a node:net server that nothing describes to live.connections(), or HTTP has given it to the program (upgrade, CONNECT)",
+      );
+    }
+  }
+  throw unsupported(
+    "pass the response of a request (in Fastify `reply.raw`), or a socket of a node:net server",
   );
+}
+
+function unsupported(reason: string): KstateError {
+  return new KstateError("DETACH_UNSUPPORTED", `cannot detach this: ${reason}`, {});
 }

@@ -1,18 +1,40 @@
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { type IncomingMessage, OutgoingMessage, type Server, type ServerResponse } from "node:http";
 import type { Server as NetServer, Socket } from "node:net";
 import { performance } from "node:perf_hooks";
-import type { ServerConnections } from "./connections.ts";
+import type { Busy, PendingBytes, QuiesceOptions, ServerConnections } from "./connections.ts";
 import type { Detached } from "./detached.ts";
-import { isDrained, renewTimeout, startReading, stopReading } from "./stream-socket.ts";
+import { isBetweenMessages, RequestHead, restParser } from "./request-heads.ts";
+import {
+  holdBack,
+  isDrained,
+  renewTimeout,
+  startReading,
+  stopReading,
+  unsentBytes,
+  watchWrites,
+} from "./stream-socket.ts";
 
 /** A connection whose last request took longer is held back while quiescing; the others are served on. */
 const SLOW_MS = 5;
+
+/** An unsent response moves after this share of the time to quiesce: most are taken by then, and need not be copied. */
+const PATIENCE_SHARE = 0.5;
+/** The most of one that moves; longer ones are waited for. */
+const MAX_UNSENT_BYTES = 64 * 1024 * 1024;
+
+/** With whose first argument a request begins, in whichever way its program is told. */
+const REQUEST_EVENTS = new Set(["request", "checkContinue", "checkExpectation", "upgrade", "connect"]);
+
+const NOTHING = new Uint8Array(0);
+const NONE_PENDING: PendingBytes = { head: NOTHING, unsent: NOTHING, ending: false };
 
 interface Connection {
   startedAt: number;
   slow: boolean;
   /** From another program: its keep-alive time-out is ours to end when its first request comes. */
   moved: boolean;
+  /** What has been read of a request whose head is not whole. */
+  head: RequestHead;
   /** Not sent whole; several when the client sends requests ahead. */
   readonly responses: Set<ServerResponse>;
 }
@@ -25,10 +47,6 @@ interface HttpSocket extends Socket {
   _server: NetServer | null;
 }
 
-interface ConnectionsList {
-  idle(): { readonly socket: Socket }[];
-}
-
 /** The HTTP connections of one server: which are between requests, holding them back, and taking over others'. */
 export class HttpConnections implements ServerConnections {
   readonly key: string;
@@ -37,32 +55,61 @@ export class HttpConnections implements ServerConnections {
   readonly #held = new Set<Socket>();
   readonly #detached: Detached;
   #quiescing: (() => void) | undefined;
+  #options: QuiesceOptions | undefined;
+  #patience: NodeJS.Timeout | undefined;
+  /** Clients have had their time to take what was sent: the rest moves. */
+  #movesUnsent = false;
+  /** What another program had read of the head of a request, of the connection that is being taken in. */
+  #arriving: Uint8Array = NOTHING;
 
   constructor(key: string, server: Server, detached: Detached) {
     this.key = key;
     this.server = server;
     this.#detached = detached;
     server.on("connection", (socket: Socket) => this.#track(socket));
-    server.prependListener("request", (request, response) => this.#begin(request, response));
+    this.#watchRequests();
+  }
+
+  /**
+   * Sees every request, in whichever way the program has it: a listener for one of these events changes what Node does, and
+   * others take all listeners of `request` away (engine.io).
+   */
+  #watchRequests(): void {
+    const { server } = this;
+    const own = Object.hasOwn(server, "emit") ? server.emit : undefined;
+    server.emit = ((event: string, ...args: unknown[]) => {
+      if (REQUEST_EVENTS.has(event)) this.#begin(args[0] as IncomingMessage | undefined, args[1]);
+      const emit = own ?? (Object.getPrototypeOf(server) as Server).emit;
+      return Reflect.apply(emit, server, [event, ...args]);
+    }) as typeof server.emit;
   }
 
   #track(socket: Socket): void {
-    this.#connections.set(socket, { startedAt: 0, slow: false, moved: false, responses: new Set() });
+    const head = new RequestHead(socket, this.#arriving);
+    this.#connections.set(socket, { startedAt: 0, slow: false, moved: false, head, responses: new Set() });
+    watchWrites(socket);
     socket.once("close", () => {
       this.release(socket);
       this.#quiescing?.();
     });
   }
 
-  #begin({ socket }: IncomingMessage, response: ServerResponse): void {
-    const connection = this.#connections.get(socket);
-    if (connection === undefined) return;
-    connection.startedAt = performance.now();
-    connection.responses.add(response);
+  #begin(request: Partial<IncomingMessage> | undefined, response: unknown): void {
+    const { socket } = request ?? {};
+    const connection = socket && this.#connections.get(socket);
+    if (socket === undefined || connection === undefined) return; // made up, for a test
+    connection.head.end();
     if (connection.moved) {
       connection.moved = false;
       socket.setTimeout(this.server.timeout);
     }
+    if (response instanceof OutgoingMessage) this.#answering(socket, connection, response as ServerResponse);
+  }
+
+  #answering(socket: Socket, connection: Connection, response: ServerResponse): void {
+    if (connection.responses.has(response)) return; // a listener of checkContinue makes it a request
+    connection.startedAt = performance.now();
+    connection.responses.add(response);
     // Synchronously: in a later turn a client in a closed loop has its next request through.
     response.once("close", () => {
       connection.responses.delete(response);
@@ -75,25 +122,29 @@ export class HttpConnections implements ServerConnections {
 
   /** A part of the next request may have been read before this event: then it has to be read to its end. */
   #holdAtRest(socket: Socket): void {
-    if (this.#idle().has(socket)) this.#hold(socket);
+    if (isBetweenMessages(socket) === true) this.#hold(socket);
     else this.#held.add(socket);
   }
 
   #hold(socket: Socket): void {
     this.#held.add(socket);
-    stopReading(socket);
+    holdBack(socket);
   }
 
-  quiesce(changed: () => void): void {
+  quiesce(changed: () => void, options: QuiesceOptions): void {
     this.#quiescing = changed;
-    const idle = this.#idle();
+    this.#options = options;
+    this.#patience = setTimeout(() => {
+      this.#movesUnsent = options.carriesBytes;
+      changed();
+    }, options.limitMs * PATIENCE_SHARE);
     for (const [socket, { slow }] of this.#connections) {
-      if (slow && idle.has(socket)) this.#hold(socket);
+      if (slow && isBetweenMessages(socket) === true) this.#hold(socket);
     }
   }
 
   unquiesce(): void {
-    this.#quiescing = undefined;
+    this.#endQuiescing();
     this.#held.clear();
     for (const socket of this.#connections.keys()) {
       renewTimeout(socket);
@@ -101,57 +152,91 @@ export class HttpConnections implements ServerConnections {
     }
   }
 
+  #endQuiescing(): void {
+    this.#quiescing = undefined;
+    this.#movesUnsent = false;
+    clearTimeout(this.#patience);
+  }
+
   /** The connections of what is under way are held back as soon as they rest. */
-  busy(): string[] {
-    const idle = this.#idle();
-    const found: string[] = [];
-    for (const [socket, { responses }] of this.#connections) {
-      if (this.#stays(responses)) continue;
-      const what = describeActivity(socket as HttpSocket, responses, idle);
-      if (what === undefined) continue;
-      found.push(what);
+  busy(): Busy[] {
+    const found: Busy[] = [];
+    for (const [socket, connection] of this.#connections) {
+      if (this.#stays(socket, connection)) continue;
+      const busy = this.#activity(socket as HttpSocket, connection);
+      if (busy === undefined) continue;
+      found.push(busy);
       this.#held.add(socket);
     }
     return found;
   }
 
-  #idle(): Set<Socket> {
-    const symbol = Object.getOwnPropertySymbols(this.server).find(
-      ({ description }) => description === "http.server.connections",
-    );
-    const list = symbol && (this.server as unknown as Record<symbol, ConnectionsList>)[symbol];
-    return new Set(list?.idle().map(({ socket }) => socket));
+  #activity(socket: HttpSocket, connection: Connection): Busy | undefined {
+    const { responses, head } = connection;
+    const from = `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? "?"}`;
+    if (socket.destroyed) return { what: `closing connection of ${from}`, cause: "other" };
+    const drop = (): void => void socket.destroy();
+    const message = socket._httpMessage ?? [...responses][0];
+    if (message?.req !== undefined) {
+      if (this.#movesUnsent && isMovable(socket, responses)) return undefined;
+      return requestUnderWay(message, from, drop);
+    }
+    if (socket.parser === null) return { what: `upgraded connection of ${from}`, cause: "undescribed" };
+    if (socket.bytesRead > 0 && isBetweenMessages(socket) !== true) {
+      if (this.#options?.carriesBytes && head.bytes !== undefined) return undefined;
+      return { what: `request of ${from} that has not arrived whole`, cause: "client", drop };
+    }
+    if (isDrained(socket) || (this.#movesUnsent && isShort(socket))) return undefined;
+    return { what: `response to ${from} that is not sent yet`, cause: "client", drop };
   }
 
   /** Whether everything that is under way on a connection may finish on the old side. */
-  #stays(responses: ReadonlySet<ServerResponse>): boolean {
+  #stays(socket: Socket, { responses }: Connection): boolean {
+    if (this.#detached.has(socket)) return true;
     return responses.size > 0 && [...responses].every((response) => this.#detached.has(response));
+  }
+
+  /** Whether the program may let a connection itself finish on the old side: it has taken it from HTTP. */
+  canDetach(socket: Socket): boolean {
+    return this.has(socket) && (socket as HttpSocket).parser === null;
   }
 
   collect(): Socket[] {
     const moving: Socket[] = [];
-    for (const [socket, { responses }] of this.#connections) {
-      if (this.#stays(responses)) continue;
+    for (const [socket, connection] of this.#connections) {
+      if (this.#stays(socket, connection)) continue;
       stopReading(socket);
       moving.push(socket);
     }
     return moving;
   }
 
+  pendingOf(socket: Socket): PendingBytes | undefined {
+    const head = this.#connections.get(socket)?.head.bytes ?? NOTHING;
+    const unsent = unsentBytes(socket);
+    if (head.length === 0 && unsent.length === 0) return undefined;
+    const { _httpMessage: message } = socket as HttpSocket;
+    const { shouldKeepAlive = true } = (message ?? {}) as { readonly shouldKeepAlive?: boolean };
+    return { head, unsent, ending: !shouldKeepAlive || socket.writableEnded };
+  }
+
   staying(): Socket[] {
     return [...this.#connections]
-      .filter(([, { responses }]) => this.#stays(responses))
+      .filter(([socket, connection]) => this.#stays(socket, connection))
       .map(([socket]) => socket);
   }
 
   /** No request comes after those: nobody here would have the state for it. */
   finish(): void {
-    for (const [socket, { responses }] of this.#connections) {
-      if (!this.#stays(responses)) continue;
+    this.#endQuiescing();
+    for (const [socket, connection] of this.#connections) {
+      if (!this.#stays(socket, connection)) continue;
+      const { responses } = connection;
       const end = (): void => {
         if (responses.size === 0) socket.destroySoon();
       };
       for (const response of responses) response.once("close", end);
+      renewTimeout(socket);
       startReading(socket);
     }
   }
@@ -165,14 +250,59 @@ export class HttpConnections implements ServerConnections {
     this.#held.delete(socket);
   }
 
-  adopt(socket: Socket): void {
+  adopt(socket: Socket, { head, unsent, ending }: PendingBytes = NONE_PENDING): void {
     count(this.server, socket);
+    this.#arriving = head;
     this.server.emit("connection", socket);
+    this.#arriving = NOTHING;
     const connection = this.#connections.get(socket);
-    if (connection !== undefined) connection.moved = true;
-    socket.setTimeout(this.server.keepAliveTimeout);
+    if (connection === undefined) return;
+    connection.moved = true;
+    if (head.length > 0) socket.unshift(head);
+    else restParser(socket);
+    const rest = (): void => {
+      if (connection.moved) socket.setTimeout(keepAliveMs(this.server));
+    };
+    if (unsent.length > 0) socket.write(unsent, rest);
+    else rest();
+    if (ending) socket.destroySoon(); // behind what is unsent: that response was the last one
     socket.resume();
   }
+}
+
+/** How long Node waits for a next request: a little longer than it tells clients, who may be on their way. */
+function keepAliveMs(server: Server): number {
+  const { keepAliveTimeout, keepAliveTimeoutBuffer = 1_000 } = server as Server & {
+    readonly keepAliveTimeoutBuffer?: number;
+  };
+  return keepAliveTimeout > 0 ? keepAliveTimeout + keepAliveTimeoutBuffer : 0;
+}
+
+/** Whether only the client's taking it is missing from a response: the program is through with it, and with the request. */
+function isMovable(socket: HttpSocket, responses: ReadonlySet<ServerResponse>): boolean {
+  const response = socket._httpMessage;
+  if (responses.size > 1 || response === null) return false;
+  if (!response.writableEnded || !response.req.complete || isBetweenMessages(socket) !== true) return false;
+  return isShort(socket);
+}
+
+function isShort(socket: Socket): boolean {
+  return socket.writableLength <= MAX_UNSENT_BYTES;
+}
+
+/** A request under way, and for whom it waits: the program takes all of the body that comes, or the response is not taken. */
+function requestUnderWay(
+  response: ServerResponse & { readonly req: IncomingMessage },
+  from: string,
+  drop: () => void,
+): Busy {
+  const { method, url, complete, readableLength, readableHighWaterMark } = response.req;
+  const what = `${method} ${url}`;
+  if (!complete && readableLength < readableHighWaterMark)
+    return { what: `${what}, whose body has not arrived whole from ${from}`, cause: "client", drop };
+  if (response.writableEnded || response.writableNeedDrain)
+    return { what: `${what}, whose response ${from} does not take`, cause: "client", drop };
+  return { what, cause: "request" };
 }
 
 /** Makes a socket one of a server's, as if the server had accepted it. */
@@ -181,18 +311,4 @@ export function count(server: NetServer, socket: Socket): void {
   internals.server = server;
   internals._server = server;
   (server as unknown as { _connections: number })._connections += 1;
-}
-
-function describeActivity(
-  socket: HttpSocket,
-  responses: ReadonlySet<ServerResponse>,
-  idle: ReadonlySet<Socket>,
-): string | undefined {
-  const from = `${socket.remoteAddress ?? "?"}:${socket.remotePort ?? "?"}`;
-  if (socket.destroyed) return `closing connection of ${from}`;
-  const request = (socket._httpMessage ?? [...responses][0])?.req;
-  if (request !== undefined) return `${request.method} ${request.url}`;
-  if (socket.parser === null) return `upgraded connection of ${from}`;
-  if (socket.bytesRead > 0 && !idle.has(socket)) return `request of ${from} that has not arrived whole`;
-  return isDrained(socket) ? undefined : `response to ${from} that is not sent yet`;
 }

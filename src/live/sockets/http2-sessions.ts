@@ -1,10 +1,10 @@
 import type { Http2Server, ServerHttp2Session, ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
-import type { ServerConnections } from "./connections.ts";
+import type { Busy, QuiesceOptions, ServerConnections } from "./connections.ts";
 import type { Detached } from "./detached.ts";
 import { count } from "./http-connections.ts";
 import { OpenSockets } from "./open-sockets.ts";
-import { renewTimeout, startReading, stopReading } from "./stream-socket.ts";
+import { holdBack, renewTimeout, startReading, stopReading, suspendTimeout } from "./stream-socket.ts";
 
 /**
  * The notice of RFC 9113, 6.8, that the session is about to end: GOAWAY whose last stream is the highest that there is.
@@ -18,6 +18,7 @@ const SHUTDOWN_NOTICE = Buffer.from("0000080700000000007fffffff00000000", "hex")
 const PING_SHARE = 0.5;
 
 interface Session {
+  readonly session: ServerHttp2Session;
   readonly socket: Socket;
   /** Under way, in words. */
   readonly streams: Map<ServerHttp2Stream, string>;
@@ -74,7 +75,13 @@ export class Http2Sessions implements ServerConnections {
   }
 
   #begin(session: ServerHttp2Session): void {
-    const facts: Session = { socket: this.#latest!, streams: new Map(), isOpen: false, notice: "" };
+    const facts: Session = {
+      session,
+      socket: this.#latest!,
+      streams: new Map(),
+      isOpen: false,
+      notice: "",
+    };
     const { streams } = facts;
     this.#sessions.set(session, facts);
     session.once("close", () => this.#sessions.delete(session));
@@ -116,10 +123,21 @@ export class Http2Sessions implements ServerConnections {
     else this.#rest(facts);
   }
 
-  #rest({ socket, streams, notice }: Session): void {
+  #rest({ session, socket, streams, notice }: Session): void {
     if (this.#quiescing === undefined) return;
-    if (streams.size === 0 && notice !== "asked") stopReading(socket);
+    if (streams.size === 0 && notice !== "asked") {
+      holdBack(socket);
+      suspendTimeout(session);
+    }
     this.#quiescing();
+  }
+
+  /** Those of sessions and streams; the socket's own are not used. */
+  #renewTimeouts(): void {
+    for (const [session, { streams }] of this.#sessions) {
+      renewTimeout(session);
+      for (const stream of streams.keys()) renewTimeout(stream);
+    }
   }
 
   has(socket: Socket): boolean {
@@ -131,7 +149,7 @@ export class Http2Sessions implements ServerConnections {
     this.#waiting.delete(socket);
   }
 
-  quiesce(changed: () => void, limitMs: number): void {
+  quiesce(changed: () => void, { limitMs }: QuiesceOptions): void {
     this.#quiescing = changed;
     this.#sockets.closed = changed;
     this.#pingMs = limitMs * PING_SHARE;
@@ -140,6 +158,7 @@ export class Http2Sessions implements ServerConnections {
 
   unquiesce(): void {
     this.#endQuiescing();
+    this.#renewTimeouts();
     for (const socket of this.#sockets) {
       renewTimeout(socket);
       startReading(socket);
@@ -158,15 +177,15 @@ export class Http2Sessions implements ServerConnections {
     this.#sockets.closed = undefined;
   }
 
-  busy(): string[] {
-    return [...this.#sessions.values()].flatMap(({ streams, notice, socket }) => {
-      const requests = [...streams].filter(([stream]) => !this.#detached.has(stream));
+  busy(): Busy[] {
+    return [...this.#sessions.values()].flatMap(({ session, streams, notice, socket }): Busy[] => {
+      const from = `${socket.remoteAddress}:${socket.remotePort}`;
       if (notice === "asked" && !socket.destroyed) {
-        return [
-          `HTTP/2 session of ${socket.remoteAddress}:${socket.remotePort} that has not answered a ping`,
-        ];
+        const drop = (): void => session.destroy();
+        return [{ what: `HTTP/2 session of ${from} that has not answered a ping`, cause: "client", drop }];
       }
-      return requests.map(([, request]) => request);
+      const requests = [...streams].filter(([stream]) => !this.#detached.has(stream));
+      return requests.map(([stream, request]) => requestUnderWay(stream, request, from));
     });
   }
 
@@ -186,9 +205,22 @@ export class Http2Sessions implements ServerConnections {
 
   finish(): void {
     this.#endQuiescing();
+    this.#renewTimeouts();
     for (const session of this.#sessions.keys()) session.close();
     for (const socket of this.staying()) startReading(socket);
   }
+}
+
+/** For whom it waits: the program takes all of the body that comes, or the response is not taken. */
+function requestUnderWay(stream: ServerHttp2Stream, request: string, from: string): Busy {
+  const drop = (): void => void stream.destroy();
+  const { readableEnded, readableLength, readableHighWaterMark } = stream;
+  const isWholeRequest = readableEnded || (stream as { readonly endAfterHeaders?: boolean }).endAfterHeaders;
+  if (!isWholeRequest && readableLength < readableHighWaterMark)
+    return { what: `${request}, whose body has not arrived whole from ${from}`, cause: "client", drop };
+  if (stream.writableEnded || stream.writableNeedDrain)
+    return { what: `${request}, whose response ${from} does not take`, cause: "client", drop };
+  return { what: request, cause: "request" };
 }
 
 /** Whether a server is one of `node:http2` without TLS; the class itself is not public. */

@@ -1,5 +1,5 @@
 import type { Server, Socket } from "node:net";
-import type { ServerConnections } from "./connections.ts";
+import type { Busy, ServerConnections } from "./connections.ts";
 import type { Detached } from "./detached.ts";
 import { count } from "./http-connections.ts";
 import { OpenSockets } from "./open-sockets.ts";
@@ -40,13 +40,18 @@ export class PlainServer implements ServerConnections {
     for (const socket of this.#sockets) renewTimeout(socket);
   }
 
-  busy(): string[] {
+  busy(): Busy[] {
     return [...this.#sockets]
       .filter((socket) => !this.#detached.has(socket))
       .map(({ remoteAddress, remotePort }) => {
         const from = remoteAddress === undefined ? "" : ` of ${remoteAddress}:${remotePort}`;
-        return `connection${from} to ${this.key}, which nothing describes to live.connections()`;
+        const what = `connection${from} to ${this.key}, which nothing describes to live.connections()`;
+        return { what, cause: "undescribed" };
       });
+  }
+
+  canDetach(socket: Socket): boolean {
+    return this.has(socket);
   }
 
   collect(): Socket[] {
@@ -63,5 +68,8 @@ export class PlainServer implements ServerConnections {
     return [...this.#sockets].filter((socket) => this.#detached.has(socket));
   }
 
-  finish(): void {} // they have gone on all the time
+  /** They are read all the time; a time-out may have passed while this program stood still. */
+  finish(): void {
+    for (const socket of this.staying()) renewTimeout(socket);
+  }
 }

@@ -26,6 +26,29 @@ export const httpConnectionsState = defineState({
   fields: [["listeners", list(string({ max: MAX_KEY_BYTES }), { max: MAX_CONNECTIONS })]],
 });
 
+/**
+ * What of some of them travels besides: bytes of a request whose head has not come whole, and of a response that its client
+ * has not taken. `index` is that of the connection among all.
+ */
+export const httpPendingState = defineState({
+  name: "kstate.http_pending",
+  id: 0x4b530006,
+  fields: [
+    [
+      "pending",
+      list(
+        record([
+          ["index", u32],
+          ["head", blob({ max: MAX_PENDING_BYTES })],
+          ["unsent", blob({ max: MAX_PENDING_BYTES })],
+          ["ending", bool], // the connection ends behind the response
+        ]),
+        { max: MAX_CONNECTIONS },
+      ),
+    ],
+  ],
+});
+
 const compressionFields = record([
   ["serverNoContextTakeover", bool],
   ["clientNoContextTakeover", bool],

@@ -63,9 +63,39 @@ export function startReading(socket: Socket): void {
   if (!socket.isPaused()) internals(socket)._handle?.readStart();
 }
 
-/** Starts a socket's idle time-out again: timers run before I/O, and one that passed during a freeze would close. */
-export function renewTimeout(socket: Socket): void {
-  if (socket.timeout !== undefined && socket.timeout > 0) socket.setTimeout(socket.timeout);
+/** What of Node's has an idle time-out: sockets, and sessions and streams of HTTP/2. */
+interface Timed {
+  readonly timeout?: number | undefined;
+  setTimeout(timeoutMs: number): unknown;
+}
+
+/** The time-outs of connections that are held back, ms. */
+const heldTimeouts = new WeakMap<Timed, number>();
+
+/** A connection's idle time-out, ms, 0 for none; also while it is held back. */
+export function timeoutOf(connection: Timed): number {
+  return connection.timeout || heldTimeouts.get(connection) || 0;
+}
+
+/** Stops reading a connection, and its time-out with it: that a client is not heard is not the client's silence. */
+export function holdBack(socket: Socket): void {
+  stopReading(socket);
+  suspendTimeout(socket);
+}
+
+/** Takes an idle time-out away until {@link renewTimeout}. */
+export function suspendTimeout(connection: Timed): void {
+  const timeoutMs = timeoutOf(connection);
+  if (timeoutMs === 0) return;
+  connection.setTimeout(0);
+  heldTimeouts.set(connection, timeoutMs);
+}
+
+/** Starts an idle time-out again: timers run before I/O, and one that passed during a freeze would close. */
+export function renewTimeout(connection: Timed): void {
+  const timeoutMs = timeoutOf(connection);
+  heldTimeouts.delete(connection);
+  if (timeoutMs > 0) connection.setTimeout(timeoutMs);
 }
 
 /** Closes the descriptor without a word to the other side: another process holds the connection. */
@@ -133,17 +163,18 @@ export function watchWrites(socket: Socket): void {
   const target = internals(socket);
   const original = target._writeGeneric;
   target._writeGeneric = (writev, data, encoding, callback) => {
-    // A copy of the list: Node's writev puts the bare buffers in place of its members.
-    const chunks = writev
-      ? (data as Chunk[]).map(({ chunk, encoding }) => ({ chunk, encoding }))
-      : [{ chunk: data as string | Uint8Array, encoding }];
     let done = false;
     original.call(socket, writev, data, encoding, (error) => {
       done = true;
       writesUnderWay.delete(socket);
       callback(error);
     });
-    if (!done && (target._handle?.writeQueueSize ?? 0) > 0) writesUnderWay.set(socket, concatenate(chunks));
+    if (done || (target._handle?.writeQueueSize ?? 0) === 0) return;
+    // Node's writev may have put the bare buffers in place of the list's members.
+    const chunks = writev
+      ? (data as (Chunk | Uint8Array)[]).map((each) => ("chunk" in each ? each : { chunk: each, encoding }))
+      : [{ chunk: data as string | Uint8Array, encoding }];
+    writesUnderWay.set(socket, concatenate(chunks));
   };
 }
 

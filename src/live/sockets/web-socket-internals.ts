@@ -111,6 +111,11 @@ export function socketOf(webSocket: object): Socket | null {
   return internals(webSocket)._socket;
 }
 
+/** Whether the program has paused a WebSocket. */
+export function isPaused(webSocket: object): boolean {
+  return internals(webSocket).isPaused;
+}
+
 /** Whether a WebSocket is between two steps of its own, in which part of a message is nowhere to be seen. */
 export function isInMotion(webSocket: object): boolean {
   const { _socket: socket, _receiver: receiver, _sender: sender } = internals(webSocket);
@@ -118,6 +123,13 @@ export function isInMotion(webSocket: object): boolean {
   const failed = receiver._writableState.errorEmitted;
   const receiving = !failed && (receiver._state > RECEIVER.data || receiver.writableLength > 0);
   return receiving || isInflatingFragments(receiver) || sender._queue.length > 0 || sender._state !== 0;
+}
+
+/** Whether one that is {@link isInMotion} waits for the rest of a message that its client sends. */
+export function waitsForClient(webSocket: object): boolean {
+  const { _socket: socket, _receiver: receiver } = internals(webSocket);
+  if (socket === null || socket.destroyed) return false;
+  return receiver._state <= RECEIVER.data && receiver.writableLength === 0 && isInflatingFragments(receiver);
 }
 
 /** Whether fragments of a compressed message have been inflated: what the inflater knows then cannot be carried. */

@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
-import type { MovingConnections, ServerConnections } from "./connections.ts";
+import type { Busy, MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
 import { statesOf, type WebSocketRecord, webSocketsState } from "./records.ts";
 import { renewTimeout, startReading, stopReading, unreadBytes, watchWrites } from "./stream-socket.ts";
@@ -13,8 +13,10 @@ import {
   describe,
   dismissWebSocket,
   isInMotion,
+  isPaused,
   revive,
   socketOf,
+  waitsForClient,
   watchExtensions,
 } from "./web-socket-internals.ts";
 
@@ -95,10 +97,14 @@ export class WebSockets<W extends object, S> implements MovingConnections {
     return webSocket;
   }
 
-  busy(): string[] {
-    return [...this.#members.keys()]
-      .filter(isInMotion)
-      .map(() => "WebSocket with a message or a close under way");
+  busy(): Busy[] {
+    return [...this.#members.keys()].filter(isInMotion).map((webSocket) => {
+      const what = "WebSocket with a message or a close under way";
+      if (!waitsForClient(webSocket)) return { what, cause: "other" };
+      const socket = socketOf(webSocket)!;
+      const from = `${socket.remoteAddress}:${socket.remotePort}`;
+      return { what: `${what} from ${from}`, cause: "client", drop: () => socket.destroy() };
+    });
   }
 
   thaw(): void {
@@ -170,7 +176,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
       this.#join(webSocket, socket, { state, listener: record.listener });
       continueSending(webSocket, record); // before the program sends anything
       handToProgram(() => this.#handlers.attach(webSocket, state, { moved: true }));
-      if (!record.paused) socket.resume();
+      if (!isPaused(webSocket)) socket.resume(); // `attach` may have paused it, or let it go on
     }
     this.#revived = [];
   }
