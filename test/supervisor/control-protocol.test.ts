@@ -10,6 +10,7 @@ test("a request is completed with the defaults", () => {
     timeouts: { ...DEFAULT_TIMEOUTS, bootMs: 5 },
     standbyMs: null,
     rehearse: false,
+    dropStalled: false,
   });
   assert.deepEqual(parseRequest('{"type":"update"}'), {
     type: "update",
@@ -19,6 +20,7 @@ test("a request is completed with the defaults", () => {
     force: false,
     standbyMs: null,
     rehearse: false,
+    dropStalled: false,
   });
   assert.deepEqual(parseRequest('{"type":"commit"}'), { type: "commit" });
 });
