@@ -16,6 +16,7 @@ test("a request is completed with the defaults", () => {
     type: "update",
     command: null,
     environment: {},
+    environmentFiles: [],
     timeouts: DEFAULT_TIMEOUTS,
     force: false,
     standbyMs: null,
