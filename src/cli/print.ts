@@ -33,9 +33,16 @@ export function print(text: string): void {
   console.log(shownInColour(text));
 }
 
-/** Writes lines to standard error. */
+let writeError = (text: string): void => console.error(text);
+
+/** Writes lines to standard error, and waits until they are taken, unless {@link printErrorsTo} has said otherwise. */
 export function printError(text: string): void {
-  console.error(shownInColour(text));
+  writeError(shownInColour(text));
+}
+
+/** Who writes lines to standard error from now on; they come without the last line feed. */
+export function printErrorsTo(write: (text: string) => void): void {
+  writeError = write;
 }
 
 /** Writes pieces to standard output, as fast as it takes them. Ends quietly when nobody reads any more. */

@@ -41,6 +41,7 @@ export {
   receiveMessage,
   SO,
   SOL_SOCKET,
+  sendBytes,
   sendMessage,
   setCloseOnExec,
   setSocketOption,

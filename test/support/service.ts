@@ -29,6 +29,7 @@ export function startKstate(
   args: readonly string[],
   env: Record<string, string> = {},
   cwd?: string,
+  stderr: number | "pipe" = "pipe",
 ): ChildOutput {
   return new ChildOutput(
     spawn(process.execPath, [cli, ...args], {
@@ -39,7 +40,7 @@ export function startKstate(
         KSTATE_RUNTIME_DIR: directory,
       },
       cwd,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", stderr],
     }),
   );
 }
@@ -97,10 +98,16 @@ export class Service {
       env = {},
       serving = true,
       options = [],
-    }: { env?: Record<string, string>; serving?: boolean; options?: readonly string[] } = {},
+      stderr = "pipe",
+    }: {
+      env?: Record<string, string>;
+      serving?: boolean;
+      options?: readonly string[];
+      stderr?: number | "pipe";
+    } = {},
   ): Promise<Service> {
     const command = [process.execPath, "--enable-source-maps", fixture(name)];
-    return Service.startCommand(t, command, env, serving, options);
+    return Service.startCommand(t, command, env, serving, options, undefined, stderr);
   }
 
   /** Starts any command. */
@@ -111,11 +118,12 @@ export class Service {
     serving = true,
     options: readonly string[] = [],
     cwd?: string,
+    stderr: number | "pipe" = "pipe",
   ): Promise<Service> {
     const directory = runtimeDirectory(t);
     const service = new Service(
       directory,
-      startKstate(directory, ["run", ...options, "--", ...command], env, cwd),
+      startKstate(directory, ["run", ...options, "--", ...command], env, cwd, stderr),
     );
     t.after(async () => {
       for (const agent of service.#agents) agent.destroy();

@@ -23,6 +23,7 @@ import {
 import { waitingIn } from "../carrier-option.ts";
 import { type CommandLine, SIGNALS } from "../command-line.ts";
 import { printError } from "../print.ts";
+import { logWithoutWaiting } from "../service-log.ts";
 import { usage } from "../usage.ts";
 
 /** Runs a service until it ends; its exit status is the program's. */
@@ -53,6 +54,7 @@ function without(names: readonly string[], waiting: Waiting | undefined): Waitin
 /** Runs a service that begins with what waits for it, if anything does. */
 export async function serve(line: CommandLine, waiting: Waiting | undefined): Promise<number> {
   const { name, command, memoryBytes, adopt, environment, environmentFiles, restarts } = line;
+  logWithoutWaiting();
   if (command === null && !adopt) throw usage("no command: kstate run -- node app.js");
   const directory = runtimeDirectory(process.env);
   ensureRuntimeDirectory(directory);

@@ -6,6 +6,7 @@ import { DevService } from "../dev/dev-service.ts";
 import { sourceCommand } from "../dev/source-command.ts";
 import { SourceWatch } from "../dev/source-watch.ts";
 import { printError } from "../print.ts";
+import { logWithoutWaiting } from "../service-log.ts";
 import { usage } from "../usage.ts";
 import type { CliTool } from "./tool.ts";
 
@@ -31,6 +32,7 @@ What follows "--" is passed to the program.`,
   async run(line) {
     const [entry, ...args] = line.positionals;
     if (entry === undefined) throw usage("no program: kstate dev app.ts");
+    logWithoutWaiting();
     const log = (text: string): void => printError(`kstate: ${text}`);
     const { memoryBytes, timeouts } = parseCommandLine(serviceOptions(line), ["memory", "boot-timeout"]);
     const name = line.text("name") ?? (process.env.KSTATE_NAME || "dev");

@@ -498,7 +498,22 @@ export function sendMessage(
   for (const [index, descriptor] of descriptors.entries()) {
     view.setInt32(control + CONTROL_HEADER + 4 * index, descriptor, true);
   }
-  if (Number(calls().sendmsg(fd, address, MSG_DONTWAIT | MSG_NOSIGNAL)) >= 0) return "sent";
+  const outcome = sendScratch(fd, address);
+  return typeof outcome === "number" ? "sent" : outcome;
+}
+
+/** Sends the first bytes of some over a connected stream socket, without waiting; the outcomes of {@link sendMessage}, or how many. */
+export function sendBytes(fd: number, bytes: Uint8Array): number | "full" | "closed" {
+  const { address, header, payload } = scratch();
+  const first = bytes.subarray(0, MAX_MESSAGE_BYTES);
+  payload.set(first);
+  header(first.length, 0);
+  return sendScratch(fd, address);
+}
+
+function sendScratch(fd: number, address: bigint): number | "full" | "closed" {
+  const sentBytes = Number(calls().sendmsg(fd, address, MSG_DONTWAIT | MSG_NOSIGNAL));
+  if (sentBytes >= 0) return sentBytes;
   const { EAGAIN, ENOBUFS, ENOMEM, EPIPE, ECONNRESET } = constants.errno;
   const errno = native().errno();
   if (errno === EAGAIN || errno === ENOBUFS || errno === ENOMEM || errno === ETOOMANYREFS) return "full";
