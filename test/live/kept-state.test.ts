@@ -54,7 +54,7 @@ class Runs {
 
   /** Waits for the program that serves next: its `serves` is the last one of so many. */
   async serves(count = 1): Promise<string> {
-    await this.run.saw(new RegExp(`(serves \\d+ from \\w+[sS]*){${count}}`));
+    await this.run.saw(new RegExp(`(serves \\d+ from \\w+[^]*){${count}}`));
     const [, port, from] = [...this.run.stderr.matchAll(/^serves (\d+) from (\w+)$/gm)][count - 1]!;
     this.#url = `http://127.0.0.1:${port}`;
     return from!;

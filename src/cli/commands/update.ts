@@ -38,7 +38,7 @@ async function request({ name, json }: CommandLine, request: ControlRequest): Pr
     if (json && isKstateError(error))
       print(JSON.stringify({ outcome: "failed", error: toErrorRecord(error) }));
     else if (isKstateError(error, "UPDATE_REFUSED") && !isAboutMemory(error.detail))
-      printError(reportOf(error.detail as CheckResult));
+      printError(reportOf(error.detail as Refused));
     throw error;
   }
 }
@@ -48,9 +48,12 @@ function isAboutMemory({ findings }: ErrorDetails["UPDATE_REFUSED"]): boolean {
   return findings.some(({ rule }) => rule === "memory-limit");
 }
 
-/** What `kstate check` would have said. */
-function reportOf(result: CheckResult): string {
-  const side = { old: "running program", new: "next version", ...result };
+/** What a program that refuses says of its check. */
+type Refused = Pick<CheckResult, "verdict" | "findings">;
+
+/** What `kstate check` would have said of it. */
+function reportOf(result: Refused): string {
+  const side = { old: "running program", new: "next version", notCompared: [], ...result };
   return formatText(
     { verdict: result.verdict, comparisons: [side] },
     { colour: process.stderr.isTTY === true && !process.env.NO_COLOR, linesOf: () => undefined },
