@@ -102,7 +102,7 @@ function test() {
     run("tests", [
       "--enable-source-maps",
       "--test",
-      "--test-timeout=300000",
+      "--test-timeout=900000",
       "--test-reporter=spec",
       "--test-reporter-destination=stdout",
       "--test-reporter=./scripts/test-summary.mjs",

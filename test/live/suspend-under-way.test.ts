@@ -88,7 +88,7 @@ test("a supervisor that is killed while it keeps a state loses nothing: the prog
 });
 
 test("a program that loses patience goes on while its state is being kept, which is given up", async (t) => {
-  const { service, path, suspending, open } = await beingKept(t, ["--freeze-timeout", "100"]);
+  const { service, path, suspending, open } = await beingKept(t, ["--freeze-timeout", "2000"]);
   assert.equal((await service.get("/?at=1000&value=5")).body.value, 5);
   open();
   assert.equal(await suspending.closed(), 1);
