@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { readdirSync, readlinkSync } from "node:fs";
+import { openSync, readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { CHECKPOINT, HANDOVER, openFile, PhysicalMemory } from "#src/memory/index.js";
+import { CHECKPOINT, HANDOVER, openDescriptor, PhysicalMemory } from "#src/memory/index.js";
 import { Service } from "../support/service.js";
 
 test("the next version takes over state, the keep-alive connection and the port", async (t) => {
@@ -175,7 +175,7 @@ test("what was handed over is a checkpoint until the next version makes its own"
   await service.get("/add?amount=41");
   assert.equal((await service.update()).status, 0);
   const { pid } = (await service.get("/")).body;
-  const memory = PhysicalMemory.attach(openFile(memoryOf(Number(pid)), 0, { persist: false }));
+  const memory = PhysicalMemory.attach(openDescriptor(openSync(memoryOf(Number(pid)), "r+")));
   assert.equal(memory.stream(HANDOVER), undefined);
   assert.ok(memory.stream(CHECKPOINT)!.bytes.length > 100);
 });
