@@ -1,5 +1,5 @@
 import { type ErrorRecord, fromErrorRecord, type KstateError, toErrorRecord } from "../error/index.ts";
-import { CHECKPOINT, HANDOVER, PhysicalMemory, REHEARSAL } from "../memory/index.ts";
+import { CHECKPOINT, HANDOVER, type PhysicalMemory, REHEARSAL } from "../memory/index.ts";
 import type { Checkpoints } from "./checkpoints.ts";
 import { dropAsTold } from "./drop-collections.ts";
 import type { Parts } from "./freeze.ts";
@@ -63,8 +63,7 @@ export class Supervised {
           if (role === "successor") this.#step({ type: "abandoned" });
         },
       },
-      (backEnd) => {
-        const memory = PhysicalMemory.attach(backEnd);
+      (backEnd, memory) => {
         if (role === "first" && memory.isNew) found = directory?.load(kept.afterCrash, () => backEnd);
         if (found !== undefined) dropAsTold(found.memory);
         return found?.memory ?? memory;

@@ -43,18 +43,20 @@ export class SupervisorLink {
     environment: LiveEnvironment,
     system: LiveSystem,
     events: { message(message: ForMachine): void; left(): void },
-    attach: (backEnd: BackEnd) => PhysicalMemory = PhysicalMemory.attach,
+    /** Fills new memory with what was kept for the service. */
+    fill: (backEnd: BackEnd, memory: PhysicalMemory) => PhysicalMemory = (_, memory) => memory,
   ) {
     const { memory, channel, pair, control, listeners } = environment;
     this.#system = system;
     this.#channel = channel;
     const descriptors = [memory, channel, control, ...listeners.map(({ descriptor }) => descriptor)];
-    const backEnd = inherited(() => {
+    const [backEnd, attached] = inherited(() => {
       for (const descriptor of pair === null ? descriptors : [...descriptors, pair])
         setCloseOnExec(descriptor);
-      return openDescriptor(memory);
+      const found = openDescriptor(memory);
+      return [found, PhysicalMemory.attach(found)] as const;
     });
-    this.memory = attach(backEnd);
+    this.memory = fill(backEnd, attached);
     this.#listeners = new Map(listeners.map(({ key, descriptor }) => [key, descriptor]));
     this.#control = new ControlLink(control, system, {
       message: (message) => (message.type === "listening" ? this.#answer(message) : events.message(message)),

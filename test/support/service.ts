@@ -19,7 +19,9 @@ export function fixture(name: string): string {
 /** A directory for control sockets that goes with the test. */
 export function runtimeDirectory(t: TestContext): string {
   const directory = mkdtempSync(join(tmpdir(), "kstate-test-"));
-  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  t.after(() => {
+    for (const path of [directory, `${directory}.states`]) rmSync(path, { recursive: true, force: true });
+  });
   return directory;
 }
 
@@ -35,7 +37,7 @@ export function startKstate(
     spawn(process.execPath, [cli, ...args], {
       env: {
         ...process.env,
-        KSTATE_DIR: join(directory, "states"),
+        KSTATE_DIR: `${directory}.states`,
         ...env,
         KSTATE_RUNTIME_DIR: directory,
       },
