@@ -12,7 +12,8 @@ export function shownCommand(argv: readonly string[]): readonly string[] {
     if (/^--?[^=]+$/.test(before) && SECRET.test(before) && !word.startsWith("-")) return HIDDEN;
     const [, name, separator] = /^([\w.-]+)(=)/.exec(word) ?? [];
     if (name !== undefined && SECRET.test(name)) return `${name}${separator}${HIDDEN}`;
-    return word.replace(/(\w+:\/\/[^\s/:@]*:)[^\s/@]+@/g, `$1${HIDDEN}@`);
+    // Only from where a word begins: from each of its letters anew, a long word would take its length squared.
+    return word.replace(/((?<!\w)\w+:\/\/[^\s/:@]*:)[^\s/@]+@/g, `$1${HIDDEN}@`);
   });
 }
 

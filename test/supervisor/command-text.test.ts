@@ -19,6 +19,11 @@ test("values that are called secrets are hidden in a command, and nothing else",
   }
 });
 
+test("a word of a million letters is shown without a walk from each of them", () => {
+  const word = "x".repeat(1_000_000); // from each letter anew it would outlast the runner's patience
+  assert.deepEqual(shownCommand(["node", word]), ["node", word]);
+});
+
 test("what is in an environment file reaches each program and is written down nowhere", async (t) => {
   const directory = mkdtempSync(join(tmpdir(), "kstate-environment-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
