@@ -124,6 +124,8 @@ export interface LiveEnvironment {
   /** Only a successor has one. */
   readonly pair: number | null;
   readonly listeners: readonly { readonly key: string; readonly descriptor: number }[];
+  /** Tells the processes of this program from all others; an older supervisor gives none. */
+  readonly controlPath?: string;
 }
 
 /** Versions by name of description. */

@@ -7,6 +7,7 @@ import {
   parseMessage,
   type ToSupervisor,
 } from "../live/protocol.ts";
+import { LaunchedProcess } from "./launched-process.ts";
 import type { Contact } from "./program.ts";
 import type { SupervisorSystem } from "./system.ts";
 import { UndoSteps } from "./undo-steps.ts";
@@ -43,11 +44,12 @@ export function adoptProgram(
   try {
     system.sendText(descriptor, formatMessage({ type: "adopt" }));
     const answer = readIntroduction(system, descriptor, controlPath, received);
-    const watched = answer === null ? null : system.watch(answer.introduction.pid);
-    if (answer === null || watched === null) {
+    const found = answer === null ? null : system.watch(answer.introduction.pid);
+    if (answer === null || found === null) {
       made.undo();
       return null;
     }
+    const watched = new LaunchedProcess(system, controlPath, found);
     made.add(watched, (process) => process.forget());
     const { introduction, rest } = answer;
     const [channel, memory, ...listeners] = received;

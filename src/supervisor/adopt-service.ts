@@ -8,6 +8,7 @@ import {
   adoptionStep,
   dialOld,
 } from "./adoption-machine.ts";
+import { LaunchedProcess } from "./launched-process.ts";
 import type { Command, Contact } from "./program.ts";
 import type { ProgramRecord, ServiceRecord } from "./service-record.ts";
 import type { SupervisorSystem } from "./system.ts";
@@ -161,8 +162,9 @@ function dial(system: SupervisorSystem, { controlPath, startedAt }: ProgramRecor
 function endProcess(system: SupervisorSystem, { process, controlPath }: ProgramRecord): void {
   if (process !== null && system.startTicks(process.pid) === process.startTicks) {
     const found = system.watch(process.pid);
-    found?.kill("SIGKILL");
-    found?.look();
+    const launched = found === null ? null : new LaunchedProcess(system, controlPath, found);
+    launched?.kill("SIGKILL");
+    launched?.look();
   }
   system.unlink(controlPath); // one that is just being started finds itself abandoned
 }

@@ -183,9 +183,9 @@ export class HostedService {
     }
   }
 
-  /** The processes that have not ended and are waited for. */
+  /** The children that have not ended and are waited for. */
   get pids(): ReadonlySet<number> {
-    return new Set([...this.#programs].map(({ pid }) => pid));
+    return new Set([...this.#programs].map(({ spawnedPid }) => spawnedPid));
   }
 
   /** Writes down which programs there are, for whoever has to adopt the service. */

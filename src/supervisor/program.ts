@@ -16,10 +16,11 @@ import {
   type ToProgram,
   type ToSupervisor,
 } from "../live/protocol.ts";
+import type { LaunchedProcess } from "./launched-process.ts";
 import { cannotStart } from "./start-failure.ts";
 import type { SupervisorSystem } from "./system.ts";
 import { UndoSteps } from "./undo-steps.ts";
-import type { ProcessEnd, WatchedProcess } from "./watched-process.ts";
+import type { ProcessEnd } from "./watched-process.ts";
 
 const LAST_WORDS_MS = 500;
 
@@ -33,7 +34,7 @@ export interface Command {
 
 /** How to reach a program: its process, its control socket and its channel. */
 export interface Contact {
-  readonly process: WatchedProcess;
+  readonly process: LaunchedProcess;
   readonly controlPath: string;
   readonly socket: Socket;
   readonly channel: number;
@@ -103,9 +104,14 @@ export class Program {
     this.#listen(start);
   }
 
-  /** -1 when it could not be started. */
+  /** The process that has joined, which a launcher may have started; -1 when it could not be started. */
   get pid(): number {
     return this.#contact?.process.pid ?? -1;
+  }
+
+  /** The process that its command was started as. */
+  get spawnedPid(): number {
+    return this.#contact?.process.spawnedPid ?? -1;
   }
 
   /** Of the protocol, in which they speak; the lowest until it has said what it speaks. */
@@ -174,7 +180,10 @@ export class Program {
   }
 
   #receive(message: ToSupervisor): void {
-    if (message.type === "hello") this.phase = "joined";
+    if (message.type === "hello") {
+      this.phase = "joined";
+      this.#contact?.process.introduce(message.pid);
+    }
     if (message.type === "ready") {
       this.lock = message.lock;
       this.listeners = message.listeners;

@@ -16,6 +16,7 @@ import { randomBytes } from "node:crypto";
 import type { KstateError } from "../error/index.ts";
 import { ENVIRONMENT_VARIABLE, type LiveEnvironment, PROTOCOL } from "../live/protocol.ts";
 import { environmentOf } from "./environment-file.ts";
+import { LaunchedProcess } from "./launched-process.ts";
 import type { Command, Contact } from "./program.ts";
 import { socketPath } from "./runtime-directory.ts";
 import { cannotStart } from "./start-failure.ts";
@@ -66,7 +67,8 @@ export function startProgram(system: SupervisorSystem, options: StartOptions): S
     const [channel, theirChannel] = pairOf();
     const [pairEnd, theirPair] = role === "successor" ? pairOf() : [null, null];
     const inherited = { control, channel: theirChannel, pair: theirPair };
-    const process = made.add(system.spawn(spawnOptions(options, inherited)), (it) => it.kill("SIGKILL"));
+    const spawned = system.spawn(spawnOptions(options, inherited));
+    const process = made.add(new LaunchedProcess(system, controlPath, spawned), (it) => it.kill("SIGKILL"));
     const socket = system.dial(controlPath);
     return {
       kind: "started",
@@ -88,7 +90,7 @@ interface Inherited {
 }
 
 function spawnOptions(options: StartOptions, { control, channel, pair }: Inherited): SpawnOptions {
-  const { command, cwd, name, role, memory, listeners } = options;
+  const { command, cwd, name, role, controlPath, memory, listeners } = options;
   const descriptors = [control, memory, channel, ...(pair === null ? [] : [pair])];
   const live: LiveEnvironment = {
     protocol: PROTOCOL,
@@ -99,6 +101,7 @@ function spawnOptions(options: StartOptions, { control, channel, pair }: Inherit
     channel: 5,
     pair: pair === null ? null : 6,
     listeners: listeners.map(({ key }, index) => ({ key, descriptor: 3 + descriptors.length + index })),
+    controlPath,
   };
   return {
     command: command.argv,

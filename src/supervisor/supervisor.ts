@@ -121,6 +121,8 @@ export class Supervisor {
 
   #receive(program: Program, message: ToSupervisor): void {
     const { current: update } = this.#updates;
+    if (message.type === "hello" && program.pid !== program.spawnedPid)
+      this.#service.write(update?.successor ?? null);
     if (message.type === "listen") void this.#listen(program, message);
     else if (program === update?.successor) update.receive("successor", message);
     else if (program === this.#standby.program) this.#standby.receive(message);

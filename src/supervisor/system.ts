@@ -31,6 +31,7 @@ import {
   unixAddress,
 } from "../memory/index.ts";
 import { identityOf, removeDeadSocket, removeSocket, type SocketIdentity } from "../system/index.ts";
+import { isMarked, markedProcesses, sessionOf } from "./marked-processes.ts";
 import { assertOwnPeer } from "./peer.ts";
 import { ensureRuntimeDirectory } from "./runtime-directory.ts";
 import { addressText, tcpAddress } from "./socket-address.ts";
@@ -56,6 +57,12 @@ export interface SupervisorSystem {
   assertRoomForSuccessor(pid: number, neededBytes: number | null): void;
   /** A process that somebody else started; null when it has ended. */
   watch(pid: number): WatchedProcess | null;
+  /** Whether a process was started for the program with that control socket. */
+  isMarked(pid: number, controlPath: string): boolean;
+  /** All such processes in one of the sessions. */
+  markedProcesses(controlPath: string, sessions: ReadonlySet<number>): readonly number[];
+  /** Null when there is no such process. */
+  sessionOf(pid: number): number | null;
   /** When a process started, in ticks; null when there is none. */
   startTicks(pid: number): number | null;
   /** Makes the runtime directory of a control socket again if somebody has removed it (a cleaner of old files). */
@@ -100,6 +107,9 @@ export const supervisorSystem: SupervisorSystem = {
   spawn: startProcess,
   assertRoomForSuccessor: (pid, neededBytes) => assertRoomForSuccessor(pid, neededBytes),
   watch: watchProcess,
+  isMarked,
+  markedProcesses,
+  sessionOf,
   startTicks,
   prepareDirectory: (controlPath) => ensureRuntimeDirectory(dirname(controlPath)),
   bindControl: (path) => {

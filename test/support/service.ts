@@ -67,7 +67,7 @@ export interface Answer {
 }
 
 /** The processes that were started with a runtime directory. */
-function processesOf(directory: string): number[] {
+export function processesOf(directory: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
     .filter((pid) => {
