@@ -103,9 +103,9 @@ class Ledger {
     await this.run.closed();
   }
 
-  /** Waits until a checkpoint that was begun after now is in its place. */
+  /** Waits until a checkpoint that was begun after now is in its place: one there is, the next was perhaps begun before. */
   async checkpoint(): Promise<void> {
-    for (let seen = 0, last = ""; seen < 2; ) {
+    for (let seen = 0, last = ""; seen < 3; ) {
       const now = existsSync(this.file("checkpoint"))
         ? readFileSync(this.file("checkpoint")).toString("latin1")
         : "";
