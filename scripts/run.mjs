@@ -62,6 +62,7 @@ async function faults() {
     "--test-reporter=spec",
     "build/test/faults/faults.test.js",
     "build/test/faults/denied.test.js",
+    "build/test/faults/surroundings.test.js",
   ]);
   const { failuresPage } = await import(new URL("../build/test/faults/matrix.js", import.meta.url));
   console.log(

@@ -8,43 +8,17 @@
 import assert from "node:assert/strict";
 import { Agent, get } from "node:http";
 import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { Service } from "../support/service.js";
-import { type CountingClient, HttpClient, WebSocketClient } from "./client.js";
+import type { Service } from "../support/service.js";
+import { CountedService, LEDGER } from "./counted-service.js";
 import { DENIED, type DeniedCalls } from "./deny.js";
 
-const ledger = fileURLToPath(new URL("ledger.js", import.meta.url));
-const command = [process.execPath, "--enable-source-maps", ledger];
 const all = process.env.KSTATE_FAULTS === "all";
 const canDeny = process.platform === "linux" && process.arch === "x64";
-
-interface Running {
-  readonly service: Service;
-  readonly clients: readonly CountingClient[];
-}
-
-async function begin(t: TestContext, env: Record<string, string> = {}): Promise<Running> {
-  const service = await Service.startCommand(t, command, { ROLE: "old", ...env });
-  const { port } = service;
-  const clients = [new HttpClient("a", port), new HttpClient("b", port), new WebSocketClient("c", port)];
-  for (const client of clients) client.begin();
-  t.after(() => Promise.allSettled(clients.map((client) => client.end())));
-  for (const client of clients) await client.more(5);
-  return { service, clients };
-}
 
 /** Asked of the supervisor: a program that is refused `accept` takes no new connection. */
 async function serving(service: Service): Promise<{ readonly pid: number; readonly phase: string }> {
   const { stdout } = await service.kstate("status", "--json");
   return (JSON.parse(stdout) as { program: { pid: number; phase: string } }).program;
-}
-
-async function nobodyWasLost({ clients, service }: Running): Promise<void> {
-  for (const client of clients) await client.more(5);
-  for (const client of clients) {
-    await client.end();
-    assert.equal(client.broken, 0, `${client.name} had to connect again:\n${service.supervisor.stderr}`);
-  }
 }
 
 interface Row {
@@ -73,7 +47,7 @@ for (const { role, moment, calls } of rows) {
   const from = moment === "verdict" ? "from the verdict on" : `from when it ${moment}`;
   test(`the ${role} program is refused ${calls} ${from}`, async (t) => {
     if (!canDeny) return t.skip("NOT TESTED: the filter's numbers are those of Linux on x64");
-    const running = await begin(t, { DENY: `${role}:${moment}:${calls}` });
+    const running = await CountedService.begin(t, { env: { DENY: `${role}:${moment}:${calls}` } });
     const { service } = running;
     const { pid: before } = await serving(service);
     const timeouts = calls === "accept" && moment === "joins" ? ["--boot-timeout", "8000"] : [];
@@ -83,7 +57,7 @@ for (const { role, moment, calls } of rows) {
     if (moment === "verdict") assert.equal(status, 0, stderr + service.supervisor.stderr);
     assert.equal(pid === before, status !== 0, stderr + service.supervisor.stderr);
     assert.equal(phase, "serving");
-    await nobodyWasLost(running);
+    await running.nobodyWasLost();
   });
 }
 
@@ -106,11 +80,11 @@ async function stayConnected(t: TestContext, { port }: Service, count: number): 
 /** An update to a program that may have so many files open. */
 function updateWithin(service: Service, limit: number) {
   const shell = `ulimit -n ${limit} && exec "$0" "$@"`;
-  return service.kstate("update", "--env", "ROLE=new", "--", "sh", "-c", shell, ...command);
+  return service.kstate("update", "--env", "ROLE=new", "--", "sh", "-c", shell, ...LEDGER);
 }
 
 test("a program that may have fewer files open than there are connections is refused by that name", async (t) => {
-  const running = await begin(t);
+  const running = await CountedService.begin(t);
   const { service } = running;
   await stayConnected(t, service, 250);
   const { status, stderr } = await updateWithin(service, 256);
@@ -118,11 +92,11 @@ test("a program that may have fewer files open than there are connections is ref
   assert.match(stderr, /the limit of open files of 256 leaves no descriptor for its connections; raise it/);
   assert.match(stderr, /\[DESCRIPTOR_LIMIT\]/);
   assert.equal((await service.get("/")).body.role, "old");
-  await nobodyWasLost(running);
+  await running.nobodyWasLost();
 });
 
 test("the more connections there are, an update loses nobody until it is refused", async (t) => {
-  const running = await begin(t);
+  const running = await CountedService.begin(t);
   const { service } = running;
   const step = all ? 1 : 8;
   await stayConnected(t, service, 196);
@@ -138,5 +112,5 @@ test("the more connections there are, an update loses nobody until it is refused
     assert.ok(connections < 256, "nothing was refused");
     await stayConnected(t, service, step);
   }
-  await nobodyWasLost(running);
+  await running.nobodyWasLost();
 });

@@ -2,39 +2,26 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { Service } from "../support/service.js";
-import { type CountingClient, HttpClient, WebSocketClient } from "./client.js";
+import type { Service } from "../support/service.js";
+import { CountedService } from "./counted-service.js";
 import { type FaultCase, failuresPage, matrix, type Serves, titleOf } from "./matrix.js";
 
-const ledger = fileURLToPath(new URL("ledger.js", import.meta.url));
-
 interface Running {
-  readonly service: Service;
-  readonly clients: readonly CountingClient[];
+  readonly counted: CountedService;
   readonly oldPid: number;
 }
 
 async function begin(t: TestContext, each: FaultCase): Promise<Running> {
   const victim = each.victim === "supervisor" ? "supervisor" : each.victim === each.role ? "self" : "other";
   const injected = !["state", "memory"].includes(each.action);
-  const service = await Service.startCommand(
-    t,
-    [process.execPath, "--enable-source-maps", ledger],
-    {
-      ROLE: "old",
+  const counted = await CountedService.begin(t, {
+    env: {
       ...(injected && { FAULT: `${each.role}:${each.step}:${each.action}:${victim}` }),
       ...(each.action === "memory" && { BALLAST: String(64 * 1024 * 1024) }),
     },
-    true,
-    each.action === "memory" ? ["--memory", "32M"] : [],
-  );
-  const { port } = service;
-  const clients = [new HttpClient("a", port), new HttpClient("b", port), new WebSocketClient("c", port)];
-  for (const client of clients) client.begin();
-  t.after(() => Promise.allSettled(clients.map((client) => client.end())));
-  for (const client of clients) await client.more(5);
-  return { service, clients, oldPid: Number((await service.get("/")).body.pid) };
+    options: each.action === "memory" ? ["--memory", "32M"] : [],
+  });
+  return { counted, oldPid: Number((await counted.service.get("/")).body.pid) };
 }
 
 /** Waits until a process is stopped, and lets it go on. */
@@ -50,7 +37,7 @@ async function untilServedBy(service: Service, role: string): Promise<void> {
 }
 
 /** Runs the update into its fault, and does what an operator would have to do. */
-async function fail({ service, oldPid }: Running, each: FaultCase): Promise<void> {
+async function fail({ counted: { service }, oldPid }: Running, each: FaultCase): Promise<void> {
   const version = each.action === "state" ? ["--env", "VERSION=9"] : [];
   const output = service.supervisor;
   const update = service.startUpdate("--env", "ROLE=new", ...version, ...(each.options ?? []));
@@ -80,39 +67,31 @@ async function untilKnown(service: Service): Promise<void> {
   }
 }
 
-async function whoServes({ service, oldPid }: Running): Promise<Serves> {
+async function whoServes({ counted: { service }, oldPid }: Running): Promise<Serves> {
   const { body } = await service.connectAgain("/");
   if (body.pid === oldPid) return "old";
   const { stdout } = await service.kstate("history", "--json");
   return stdout.includes('"kind":"restarted"') ? "restarted" : "new";
 }
 
-async function nothingWasLost({ service, clients }: Running): Promise<void> {
-  for (const client of clients) {
-    await client.end();
-    const { body } = await service.connectAgain(`/count?client=${client.name}`);
-    assert.equal(body.last, client.acknowledged, `${client.name}: an acknowledged number was lost`);
-    assert.equal(body.taken, client.acknowledged, `${client.name}: a number was taken twice`);
-  }
-}
-
 const all = process.env.KSTATE_FAULTS === "all";
 for (const each of matrix.filter(({ always }) => all || always)) {
   test(titleOf(each), async (t) => {
     const running = await begin(t, each);
-    const { service, clients } = running;
+    const { counted } = running;
+    const { service } = counted;
     await fail(running, each);
-    for (const client of clients) await client.more(5);
+    await counted.more(5);
     const serves = await whoServes(running);
     assert.ok(each.serves.includes(serves), `${serves} serves:\n${service.supervisor.stderr}`);
-    const broken = clients.reduce((sum, client) => sum + client.broken, 0);
+    const { broken } = counted;
     if (each.connections === "kept") assert.equal(broken, 0, "a client had to connect again");
     if (each.connections === "lost") assert.ok(broken > 0, "the fault did not happen");
     await untilKnown(service);
     const again = await service.update({ ROLE: "later", VERSION: "1" });
     if (each.action !== "memory") assert.equal(again.status, 0, again.stderr + service.supervisor.stderr);
-    for (const client of clients) await client.more(5);
-    await nothingWasLost(running);
+    await counted.more(5);
+    await counted.nothingWasLost();
     t.diagnostic(`${serves} serves, ${broken} connections broken`);
   });
 }

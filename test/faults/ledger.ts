@@ -13,6 +13,7 @@ at("boots");
 const live = await joinLiveUpdate({ name: "ledger", checkpoint: { everyMs: 100 } });
 at("joins");
 const { ROLE: role, BALLAST: ballastBytes = "0", VERSION: version = "1" } = process.env;
+const { KEEP_ALIVE_MS: keepAliveMs = "600000", UNIX_PATH: unixPath } = process.env;
 
 const ledger = { requests: 0, ballast: [] as Uint8Array[] };
 let stopped = false;
@@ -67,10 +68,17 @@ const server = createServer((request, response) => {
   const client = searchParams.get("client") ?? "";
   const count = pathname === "/take" ? take(client, Number(searchParams.get("number"))) : countOf(client);
   response.statusCode = count === null ? 409 : 200;
+  response.setHeader("connection", "keep-alive"); // clients are not told for how long
   response.end(JSON.stringify({ pid: process.pid, role, ...(count ?? countOf(client)) }));
 });
-server.keepAliveTimeout = 600_000;
+server.keepAliveTimeout = Number(keepAliveMs);
 live.listen(server, { port: 0, host: "127.0.0.1" });
+if (unixPath !== undefined) {
+  live.listen(
+    createServer((_, response) => response.end(JSON.stringify({ role }))),
+    { path: unixPath },
+  );
+}
 
 const sockets = new WebSocketServer({ server });
 live.webSockets(sockets, {

@@ -134,13 +134,21 @@ export class Service {
       for (const pid of processesOf(directory)) process.kill(pid, "SIGKILL"); // left by a supervisor that was killed
     });
     if (serving) {
-      await service.supervisor.saw(/ serves/);
+      await (stderr === "pipe" ? service.supervisor.saw(/ serves/) : service.#untilServing());
       const { stdout } = await service.kstate("status", "--json");
       service.port = Number(
         /:(\d+)$/.exec((JSON.parse(stdout) as { listeners: string[] }).listeners[0] ?? "")?.[1],
       );
     }
     return service;
+  }
+
+  /** For a log that is not read: nothing else than asking tells. */
+  async #untilServing(): Promise<void> {
+    for (;;) {
+      const { status, stdout } = await this.kstate("status", "--json");
+      if (status === 0 && stdout.includes('"phase":"serving"')) return;
+    }
   }
 
   /** Kills the supervisor; the program stays. */
