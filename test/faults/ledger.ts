@@ -63,13 +63,20 @@ function take(client: string, number: number): Count | null {
   return { last: number, taken: taken + 1 };
 }
 
+/** Answers what waits. */
+let release = () => {};
 const server = createServer((request, response) => {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://localhost");
   const client = searchParams.get("client") ?? "";
   const count = pathname === "/take" ? take(client, Number(searchParams.get("number"))) : countOf(client);
   response.statusCode = count === null ? 409 : 200;
   response.setHeader("connection", "keep-alive"); // clients are not told for how long
-  response.end(JSON.stringify({ pid: process.pid, role, ...(count ?? countOf(client)) }));
+  const answer = () =>
+    response.end(JSON.stringify({ pid: process.pid, role, ...(count ?? countOf(client)) }));
+  if (pathname === "/slow") setTimeout(answer, 20);
+  else if (pathname === "/wait") release = answer;
+  else answer();
+  if (pathname === "/release") release();
 });
 server.keepAliveTimeout = Number(keepAliveMs);
 live.listen(server, { port: 0, host: "127.0.0.1" });

@@ -107,12 +107,23 @@ if (all) {
 }
 
 test("a connection's time-out is shorter than an update that is refused", async (t) => {
-  const counted = await CountedService.begin(t, {
-    env: { KEEP_ALIVE_MS: "100", FAULT: "old:quiesces:wait:self" },
+  const counted = await CountedService.begin(t, { env: { KEEP_ALIVE_MS: "1000" } });
+  const { service } = counted;
+  const waiting = service.other("/wait");
+  const update = service.startUpdate("--env", "ROLE=new", "--quiesce-timeout", "4000");
+  let isQuiescing = false;
+  const quiescing = update.saw(/quiescing/).then(() => {
+    isQuiescing = true;
   });
-  const result = await counted.service.update({ ROLE: "new" }, "--quiesce-timeout", "3000");
-  await refused(counted, result);
-  assert.match(result.stderr, /still under way after 3000 ms: quiesce hook .*\[REQUESTS_BUSY\]/);
+  let { connection } = await service.get("/slow"); // an update holds back who was slow
+  while (!isQuiescing) ({ connection } = await service.get("/slow"));
+  await quiescing;
+  const status = await update.closed();
+  assert.match(update.stderr, /still under way after 4000 ms: GET \/wait.*\[REQUESTS_BUSY\]/);
+  assert.equal((await service.get("/")).connection, connection);
+  await refused(counted, { status, stdout: "", stderr: update.stderr });
+  await service.get("/release");
+  await waiting;
   await goesOn(counted);
 });
 
