@@ -11,11 +11,11 @@ import {
   kindText,
   sameConditions,
   sameCount,
-  sameName,
   wire,
 } from "../description/index.ts";
 import { exchangedVersions } from "./comparison.ts";
 import type { Direction, Pair } from "./finding.ts";
+import { SameFields } from "./same-fields.ts";
 
 export type FieldChangeType =
   | "removed"
@@ -66,13 +66,13 @@ function* listChanges(
   const matches = matched(before, after);
   yield* unmatched(before, after, matches, { old, next, versionId, prefix });
   const kept = inOrder(before.map((field) => matches.get(field)).filter((index) => index !== undefined));
-  for (const field of before) {
+  for (const [place, field] of before.entries()) {
     const index = matches.get(field);
     if (index === undefined) continue;
     const other = after[index]!;
     const path = `${prefix}${other.name}`;
     if (!kept.has(index)) {
-      const texts = [`${before.indexOf(field) + 1}.`, `${index + 1}.`] as const;
+      const texts = [`${place + 1}.`, `${index + 1}.`] as const;
       yield { type: "moved", path, before: field, after: other, beforeText: texts[0], afterText: texts[1] };
     }
     const found = { path, before: field, after: other };
@@ -86,17 +86,11 @@ function* listChanges(
 
 /** Which field of the other side each field is, by name. Unused bytes have no name and follow their order. */
 function matched(before: readonly FieldRecord[], after: readonly FieldRecord[]): Map<FieldRecord, number> {
+  const others = new SameFields(after);
   const matches = new Map<FieldRecord, number>();
-  const taken = new Set<number>();
   for (const field of before) {
-    const isUnused = field.kind.kind === "unused";
-    const index = after.findIndex((other, at) => {
-      if (taken.has(at) || (other.kind.kind === "unused") !== isUnused) return false;
-      return sameName(field, other);
-    });
-    if (index < 0) continue;
-    taken.add(index);
-    matches.set(field, index);
+    const index = others.take(field);
+    if (index !== undefined) matches.set(field, index);
   }
   return matches;
 }
@@ -117,13 +111,14 @@ function* unmatched(
 ): Generator<Found> {
   const taken = new Set(matches.values());
   const came = new Set(after.filter((_, index) => !taken.has(index)));
+  const [olds, nexts] = [new SameFields(old), new SameFields(next)];
   const text = (field: FieldRecord) => kindText(field.kind, versionId);
   for (const [index, field] of before.entries()) {
     if (matches.has(field)) continue;
     const path = `${prefix}${field.name}`;
-    const other = next.find((candidate) => sameName(field, candidate));
+    const other = field.kind.kind === "unused" ? undefined : nexts.find(field);
     const successor = after[index];
-    if (other !== undefined && field.kind.kind !== "unused") {
+    if (other !== undefined) {
       yield versionsChanged(path, field, other);
     } else if (successor !== undefined && came.has(successor) && text(successor) === text(field)) {
       came.delete(successor);
@@ -148,8 +143,8 @@ function* unmatched(
   }
   for (const field of came) {
     const path = `${prefix}${field.name}`;
-    const other = old.find((candidate) => sameName(candidate, field));
-    if (other !== undefined && field.kind.kind !== "unused") yield versionsChanged(path, other, field);
+    const other = field.kind.kind === "unused" ? undefined : olds.find(field);
+    if (other !== undefined) yield versionsChanged(path, other, field);
     else
       yield {
         type: "inserted",
@@ -173,17 +168,37 @@ function versionsChanged(path: string, before: FieldRecord, after: FieldRecord):
   };
 }
 
-/** The positions that stand in ascending order, as many as possible: the others have moved. */
+/** The positions that stand in ascending order, as many as possible, the first ones if in doubt: the others have moved. */
 function inOrder(positions: readonly number[]): Set<number> {
-  const best: number[][] = [];
+  const lengths = lengthsFrom(positions);
+  let wanted = lengths.reduce((a, b) => Math.max(a, b), 0);
+  let last = -1;
+  const kept = new Set<number>();
   for (const [index, position] of positions.entries()) {
-    let longest: readonly number[] = [];
-    for (let i = 0; i < index; i++) {
-      if (positions[i]! < position && best[i]!.length > longest.length) longest = best[i]!;
-    }
-    best.push([...longest, position]);
+    if (lengths[index] !== wanted || position < last) continue;
+    kept.add(position);
+    last = position;
+    wanted -= 1;
   }
-  return new Set(best.reduce((a, b) => (b.length > a.length ? b : a), []));
+  return kept;
+}
+
+/** How many positions, at most, stand in ascending order from each on. */
+function lengthsFrom(positions: readonly number[]): readonly number[] {
+  /** The greatest first position of an ascending row of each length. */
+  const firsts: number[] = [];
+  const lengths: number[] = [];
+  for (let index = positions.length - 1; index >= 0; index--) {
+    let [shorter, above] = [0, firsts.length];
+    while (shorter < above) {
+      const middle = (shorter + above) >> 1;
+      if (firsts[middle]! > positions[index]!) shorter = middle + 1;
+      else above = middle;
+    }
+    firsts[shorter] = positions[index]!;
+    lengths[index] = shorter + 1;
+  }
+  return lengths;
 }
 
 function* kindChanges(

@@ -4,7 +4,7 @@ import type { Crc32 } from "../stream/index.ts";
 import { type Collection, type Instance, type InstanceId, instanceText } from "./instance.ts";
 import { assertInstance, assertInstanceId } from "./invalid-instance.ts";
 import { addRank } from "./order.ts";
-import { freeId } from "./wire-ids.ts";
+import { WireIds } from "./wire-ids.ts";
 
 /** The instances of one description: registered one by one, or all of a map. */
 interface Group {
@@ -13,6 +13,7 @@ interface Group {
   readonly byKey: Map<string, Instance>;
   /** As what each object is registered: two sections of one description cannot fill the same. */
   readonly ids: Map<object, InstanceId>;
+  readonly keyIds: WireIds;
   readonly collection: Collection | undefined;
 }
 
@@ -71,6 +72,7 @@ export class Instances {
         byWireId: new Map(group.byWireId),
         byKey: new Map(group.byKey),
         ids: new Map(group.ids),
+        keyIds: new WireIds(this.#crc32),
       });
     this.#before = { groups, order: new Set(this.#order) };
   }
@@ -211,6 +213,7 @@ export class Instances {
       const instance = this.find(description, instanceId);
       if (group === undefined || instance === undefined) throw notRegistered(description, instanceId);
       group.byWireId.delete(instance.wireId);
+      group.keyIds.forget();
       group.ids.delete(instance.object);
       if (typeof instanceId === "string") group.byKey.delete(instanceId);
       this.#order.delete(instance);
@@ -233,13 +236,14 @@ export class Instances {
     isCarried: (id: number, wireId: number) => boolean,
   ): IterableIterator<Instance> {
     const taken = new Set<number>();
+    const keyIds = new WireIds(this.#crc32);
     for (const instanceId of objects.keys()) {
       assertInstanceId("save", description, instanceId);
       if (typeof instanceId === "number") taken.add(instanceId);
     }
     for (const [instanceId, object] of objects) {
       const isTaken = (wireId: number) => taken.has(wireId) || isCarried(description.id, wireId);
-      const wireId = typeof instanceId === "number" ? instanceId : freeId(instanceId, this.#crc32, isTaken);
+      const wireId = typeof instanceId === "number" ? instanceId : keyIds.idOf(instanceId, isTaken);
       taken.add(wireId);
       yield { description, object, instanceId, wireId, isOptional: true };
     }
@@ -250,14 +254,21 @@ export class Instances {
     if (known?.description === description) return known;
     this.#assertNoConflict(description);
     addRank(description, this.#ranks);
-    const group: Group = { description, byWireId: new Map(), byKey: new Map(), ids: new Map(), collection };
+    const group: Group = {
+      description,
+      byWireId: new Map(),
+      byKey: new Map(),
+      ids: new Map(),
+      keyIds: new WireIds(this.#crc32),
+      collection,
+    };
     this.#groups.set(description.id, group);
     this.#index(description);
     return group;
   }
 
   #freeId(key: string, group: Group, isCarried: (wireId: number) => boolean): number {
-    return freeId(key, this.#crc32, (wireId) => group.byWireId.has(wireId) || isCarried(wireId));
+    return group.keyIds.idOf(key, (wireId) => group.byWireId.has(wireId) || isCarried(wireId));
   }
 
   /** A key gives way to a number that was asked for by name. */

@@ -20,7 +20,7 @@ import { assertKeysApart } from "./foreign-ids.ts";
 import { type Collection, type Instance, instanceText } from "./instance.ts";
 import { assertKernelCanRead, KernelPlaces } from "./kernel.ts";
 import type { OwnLock } from "./own-lock.ts";
-import { freeId } from "./wire-ids.ts";
+import { WireIds } from "./wire-ids.ts";
 
 export interface SaveOptions {
   /**
@@ -188,9 +188,12 @@ function* writeCarriedSections(
   const taken = new Set(
     carried.isEmpty ? [] : instances.map(({ description, wireId }) => `${description.id} ${wireId}`),
   );
+  const keyIds = new Map<number, WireIds>();
   for (const section of carried.sections()) {
     const isTaken = (wireId: number) => taken.has(`${section.id} ${wireId}`);
-    const wireId = section.key === undefined ? section.wireId : freeId(section.key, crc32, isTaken);
+    const ids = keyIds.get(section.id) ?? new WireIds(crc32);
+    keyIds.set(section.id, ids);
+    const wireId = section.key === undefined ? section.wireId : ids.idOf(section.key, isTaken);
     taken.add(`${section.id} ${wireId}`);
     yield writeCarried(out, sectionType, section, wireId, section.key);
     for (const entry of section.subsections)
