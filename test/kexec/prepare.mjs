@@ -34,6 +34,7 @@ const BUILD_TOOLS = {
   bc: "bc",
   xz: "xz-utils",
   perl: "perl",
+  "/usr/include/libelf.h": "libelf-dev",
 };
 
 /** Thrown when a test cannot be run here; the message says why. */
@@ -50,7 +51,10 @@ export function run(command, args, options = {}) {
   throw new Skipped(`${command} ${args[0] ?? ""} failed: ${why}`);
 }
 
-const has = (tool) => spawnSync("sh", ["-c", `PATH=$PATH:/sbin:/usr/sbin command -v ${tool}`]).status === 0;
+/** A command by its name, or a file by its path. */
+const has = (tool) =>
+  (tool.startsWith("/") && existsSync(tool)) ||
+  spawnSync("sh", ["-c", `PATH=$PATH:/sbin:/usr/sbin command -v ${tool}`]).status === 0;
 
 /** Installs what is missing, when we may. */
 export function ensureTools(tools = TOOLS) {
