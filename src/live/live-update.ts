@@ -152,7 +152,7 @@ export class LiveUpdate {
     const number = this.#describedServers;
     this.#describedServers += 1;
     const sockets = new DescribedSockets(number, handlers, () => this.#parts.listeners.servers);
-    server.on("connection", (socket) => sockets.open(socket, handlers.open(socket)));
+    sockets.accept(server, handlers);
     this.#move(sockets);
   }
 
@@ -227,6 +227,7 @@ export class LiveUpdate {
    */
   async ready(): Promise<void> {
     this.#assertBooting("ready");
+    for (const moving of this.#parts.moving) moving.warnOfMissed(0);
     if (this.#program instanceof Supervised) return this.#program.ready();
     return this.#program.ready(this.#checkpoints);
   }

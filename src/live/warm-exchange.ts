@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { streamPair } from "../memory/index.ts";
 import { Detached } from "./sockets/detached.ts";
@@ -7,6 +6,7 @@ import { HttpConnections } from "./sockets/http-connections.ts";
 import type { WebSocketRecord } from "./sockets/records.ts";
 import { adopt } from "./sockets/stream-socket.ts";
 import type { WebSockets } from "./sockets/web-sockets.ts";
+import type { Unheard } from "./unheard.ts";
 
 const CONNECTIONS = 8;
 const EXCHANGES_EACH = 12;
@@ -14,38 +14,40 @@ const EXCHANGES_EACH = 12;
 const PATIENCE_MS = 2_000;
 
 const requests = [
-  "GET /warm-up HTTP/1.1\r\nHost: warm-up\r\n\r\n",
-  "POST /warm-up HTTP/1.1\r\nHost: warm-up\r\nContent-Length: 2\r\n\r\n{}",
+  "GET /warm-up HTTP/1.1\r\nHost: warm-up\r\nUser-Agent: kstate-warm-up\r\n\r\n",
+  "POST /warm-up HTTP/1.1\r\nHost: warm-up\r\nUser-Agent: kstate-warm-up\r\nContent-Length: 2\r\n\r\n{}",
 ];
 /** The text "warm-up" as a client's frame, masked with zeros. */
 const frame = Buffer.concat([Uint8Array.of(0x81, 0x87, 0, 0, 0, 0), Buffer.from("warm-up")]);
 
 /**
  * Serves made-up requests and messages on connections inside this process: the first real ones after a hand-over
- * find Node's HTTP parser, its Date header (5 ms the first time) and ws compiled. No code of the program runs.
+ * find Node's HTTP parser, its Date header (5 ms the first time) and ws compiled. No code of the program runs, and none that
+ * watches it.
  */
 export async function warmExchanges(
   webSockets: readonly WebSockets<object, unknown>[],
   record: WebSocketRecord,
+  unheard: Unheard,
 ): Promise<void> {
   const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    await warmRequests(signal);
+    await warmRequests(unheard, signal);
     for (const server of webSockets) await warmMessages((socket) => server.warmUp(socket, record), signal);
   } catch (error) {
     if (!signal.aborted) throw error;
   }
 }
 
-async function warmRequests(signal: AbortSignal): Promise<void> {
-  const server = createServer(async (request, response) => {
+async function warmRequests(unheard: Unheard, signal: AbortSignal): Promise<void> {
+  const server = unheard.server(async (request, response) => {
     let length = 0;
     for await (const chunk of request as AsyncIterable<Buffer>) length += chunk.length;
     response.writeHead(200, { "content-type": "application/json" });
     response.end(JSON.stringify({ length }));
   });
   const connections = new HttpConnections("warm-up", server, new Detached());
-  await exchange((socket) => connections.adopt(socket), requests, signal);
+  await exchange((socket) => connections.adopt(unheard.add(socket)), requests, signal);
 }
 
 interface WebSocketLike {

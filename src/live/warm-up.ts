@@ -1,4 +1,3 @@
-import { createServer } from "node:http";
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { setImmediate } from "node:timers/promises";
@@ -11,6 +10,7 @@ import type { WebSocketRecord } from "./sockets/records.ts";
 import { adopt } from "./sockets/stream-socket.ts";
 import type { WebSockets } from "./sockets/web-sockets.ts";
 import type { LiveSystem } from "./system.ts";
+import { Unheard } from "./unheard.ts";
 import { warmCodec } from "./warm-codec.ts";
 import { warmExchanges } from "./warm-exchange.ts";
 import { warmMemory } from "./warm-memory.ts";
@@ -25,13 +25,18 @@ export async function warmUp(
   webSockets: readonly WebSockets<object, unknown>[],
 ): Promise<void> {
   const pair = warmPair(system);
-  const sockets = role === "successor" ? [warmAdoption(webSockets)] : [];
-  const steps = [pair, ...sockets].map(({ step }) => step);
-  await inSlices([...warmCodec(), warmMemory(), ...steps], ROUNDS);
-  for (const { end } of [pair, ...sockets]) end();
-  if (role !== "successor") return;
-  await warmExchanges(webSockets, emptyRecord);
-  await warmListen();
+  const unheard = new Unheard();
+  try {
+    const sockets = role === "successor" ? [warmAdoption(webSockets, unheard)] : [];
+    const steps = [pair, ...sockets].map(({ step }) => step);
+    await inSlices([...warmCodec(), warmMemory(), ...steps], ROUNDS);
+    for (const { end } of [pair, ...sockets]) end();
+    if (role !== "successor") return;
+    await warmExchanges(webSockets, emptyRecord, unheard);
+    await warmListen(unheard);
+  } finally {
+    unheard.end();
+  }
 }
 
 const ROUNDS = 150;
@@ -64,14 +69,17 @@ const emptyRecord: WebSocketRecord = {
 };
 
 /** Takes over connections that were never connected, by a server that never listens. */
-function warmAdoption(webSockets: readonly WebSockets<object, unknown>[]): { step(): void; end(): void } {
-  const connections = new HttpConnections("warm-up", createServer(), new Detached());
+function warmAdoption(
+  webSockets: readonly WebSockets<object, unknown>[],
+  unheard: Unheard,
+): { step(): void; end(): void } {
+  const connections = new HttpConnections("warm-up", unheard.server(), new Detached());
   const sockets: Socket[] = [];
   return {
     step: () => {
       const socket = adopt(createSocket(AF.inet));
       sockets.push(socket);
-      connections.adopt(socket);
+      connections.adopt(unheard.add(socket));
       for (const server of webSockets) {
         const another = adopt(createSocket(AF.inet));
         sockets.push(another);
@@ -85,9 +93,9 @@ function warmAdoption(webSockets: readonly WebSockets<object, unknown>[]): { ste
 }
 
 /** Opens listeners on sockets that nobody knows the address of, and closes them. */
-async function warmListen(): Promise<void> {
+async function warmListen(unheard: Unheard): Promise<void> {
   for (let round = 0; round < LISTENERS; round += 1) {
-    const server = createServer();
+    const server = unheard.server();
     const listeners = new Listeners(new Detached());
     listeners.add(server, { port: 0, name: "warm-up" });
     await listeners.open(new Map([["warm-up", listeningSocket()]]));

@@ -74,6 +74,8 @@ export interface MovingConnections {
    * no more of them. Only after {@link collect} and the commit, when no other program has them.
    */
   dismiss(): Socket[];
+  /** Says what of the program's own `connection` listeners moved connections miss; `moved` have been handed over. */
+  warnOfMissed(moved: number): void;
   /** How many connections the loaded records are for. */
   readonly loaded: number;
   /** Takes the connections of the loaded records in. Nothing is read or sent yet. */

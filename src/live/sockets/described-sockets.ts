@@ -4,8 +4,11 @@ import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
 import type { Busy, MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
+import { type ConnectionListeners, ownListener, warnOfMissedListeners } from "./missed-listeners.ts";
 import { type SocketRecord, socketsState, statesOf } from "./records.ts";
 import {
+  allowFlow,
+  beginReading,
   dismiss,
   renewTimeout,
   startReading,
@@ -16,7 +19,7 @@ import {
   watchWrites,
 } from "./stream-socket.ts";
 
-export interface ConnectionHandlers<S> {
+export interface ConnectionHandlers<S> extends ConnectionListeners {
   /** Describes what the program knows about one connection; it travels with it. */
   readonly state: Description<S>;
   /** Makes that for a new connection. */
@@ -42,6 +45,7 @@ export class DescribedSockets<S> implements MovingConnections {
   readonly #records: { sockets: SocketRecord[] } = { sockets: [] };
   readonly #states: { states: S[] } = { states: [] };
   #revived: { socket: Socket; record: SocketRecord; state: S }[] = [];
+  #warn: (moved: number) => void = () => {};
 
   constructor(
     instanceId: number | string,
@@ -57,6 +61,25 @@ export class DescribedSockets<S> implements MovingConnections {
   register(registry: Registry): void {
     registry.register(socketsState, this.#records, this.#instanceId);
     registry.register(statesOf("socket", this.#state), this.#states, this.#instanceId);
+  }
+
+  /** Takes in every connection that a server accepts. */
+  accept(server: Server, handlers: ConnectionHandlers<S>): void {
+    server.on(
+      "connection",
+      ownListener((socket: Socket) => this.open(socket, handlers.open(socket))),
+    );
+    const { state, connectionListeners } = handlers;
+    const facts = {
+      name: state.name,
+      call: "connections",
+      ...(connectionListeners && { connectionListeners }),
+    };
+    this.#warn = (moved) => warnOfMissedListeners(server, facts, moved);
+  }
+
+  warnOfMissed(moved: number): void {
+    this.#warn(moved);
   }
 
   /** Takes a new connection in. */
@@ -133,16 +156,19 @@ export class DescribedSockets<S> implements MovingConnections {
   }
 
   begin(): void {
-    for (const { socket, record, state } of this.#revived.splice(0)) {
+    const revived = this.#revived.splice(0);
+    if (revived.length > 0) this.warnOfMissed(revived.length);
+    for (const { socket, record, state } of revived) {
       const server = this.#servers().find(({ key }) => key === record.listener);
       if (server !== undefined) adoptInto(server.server, socket);
       this.#join(socket, { state, listener: record.listener });
       if (record.timeoutMs > 0) socket.setTimeout(record.timeoutMs);
       if (record.unread.length > 0) socket.unshift(Buffer.from(record.unread));
       if (record.unsent.length > 0) socket.write(record.unsent);
+      if (!record.paused) allowFlow(socket);
       handToProgram(() => this.#attach(socket, state, { moved: true }));
       if (record.ending) socket.end();
-      if (!record.paused) socket.resume();
+      beginReading(socket);
     }
   }
 }

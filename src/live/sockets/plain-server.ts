@@ -2,8 +2,9 @@ import type { Server, Socket } from "node:net";
 import type { Busy, ServerConnections } from "./connections.ts";
 import type { Detached } from "./detached.ts";
 import { count } from "./http-connections.ts";
+import { ownListener } from "./missed-listeners.ts";
 import { OpenSockets } from "./open-sockets.ts";
-import { renewTimeout } from "./stream-socket.ts";
+import { allowFlow, beginReading, renewTimeout } from "./stream-socket.ts";
 
 /**
  * The connections of a `node:net` server of which nothing is known: whoever describes them takes them out of here.
@@ -20,7 +21,10 @@ export class PlainServer implements ServerConnections {
     this.server = server;
     this.#detached = detached;
     // First of all: a listener that describes the connection must find it here.
-    server.prependListener("connection", (socket: Socket) => this.#sockets.add(socket));
+    server.prependListener(
+      "connection",
+      ownListener((socket: Socket) => this.#sockets.add(socket)),
+    );
   }
 
   has(socket: Socket): boolean {
@@ -60,8 +64,9 @@ export class PlainServer implements ServerConnections {
 
   adopt(socket: Socket): void {
     count(this.server, socket);
+    allowFlow(socket);
     this.server.emit("connection", socket);
-    socket.resume();
+    beginReading(socket);
   }
 
   staying(): Socket[] {

@@ -63,6 +63,19 @@ export function startReading(socket: Socket): void {
   if (!socket.isPaused()) internals(socket)._handle?.readStart();
 }
 
+/** Lets listeners that are put on an adopted socket set it flowing, and pause it, as those on one that was just accepted. */
+export function allowFlow(socket: Socket): void {
+  (socket as { readableFlowing: boolean | null }).readableFlowing = null;
+}
+
+/**
+ * Begins to read a socket of {@link allowFlow}, as Node does when it accepts one: what comes before anybody listens waits
+ * in its buffer. One that has been paused since stays paused.
+ */
+export function beginReading(socket: Socket): void {
+  if (!socket.isPaused()) socket.read(0);
+}
+
 /** What of Node's has an idle time-out: sockets, and sessions and streams of HTTP/2. */
 interface Timed {
   readonly timeout?: number | undefined;

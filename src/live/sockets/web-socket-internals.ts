@@ -4,6 +4,7 @@
  */
 import type { Socket } from "node:net";
 import { KstateError } from "../../error/index.ts";
+import { unheardWebSocket } from "../unheard.ts";
 import type { WebSocketRecord } from "./records.ts";
 import { dismiss, unsentBytes } from "./stream-socket.ts";
 import {
@@ -240,7 +241,27 @@ function frameHeader(fin: boolean, opcode: number, length: number, masked: boole
 /** Makes a WebSocket of a server around a paused connection. Nothing is read before the connection is resumed. */
 export function revive(server: object, socket: Socket, record: WebSocketRecord): object {
   const { options, clients } = server as WebSocketServerInternals;
-  const ws = new options.WebSocket(null, undefined, options);
+  const ws = wrap(server, options.WebSocket, socket, record);
+  clients?.add(ws);
+  ws.on("close", () => clients?.delete(ws));
+  if (record.paused) ws.pause();
+  return ws;
+}
+
+/** Does the same with a WebSocket that is none of the server's, and of which nobody hears. */
+export function reviveUnheard(server: object, socket: Socket, record: WebSocketRecord): object {
+  const { WebSocket } = (server as WebSocketServerInternals).options;
+  return wrap(server, unheardWebSocket(WebSocket) as typeof WebSocket, socket, record);
+}
+
+function wrap(
+  server: object,
+  WebSocket: WebSocketServerInternals["options"]["WebSocket"],
+  socket: Socket,
+  record: WebSocketRecord,
+): WebSocketInternals {
+  const { options } = server as WebSocketServerInternals;
+  const ws = new WebSocket(null, undefined, options);
   ws._protocol = record.protocol;
   if (record.compression !== null) {
     ws._extensions = reviveCompression(compressionClass(server)!, options, record.compression);
@@ -250,9 +271,6 @@ export function revive(server: object, socket: Socket, record: WebSocketRecord):
     maxPayload: options.maxPayload,
     skipUTF8Validation: options.skipUTF8Validation,
   });
-  clients?.add(ws);
-  ws.on("close", () => clients?.delete(ws));
-  if (record.paused) ws.pause();
   return ws;
 }
 

@@ -5,6 +5,7 @@ import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
 import type { Busy, MovingConnections, ServerConnections } from "./connections.ts";
 import { count } from "./http-connections.ts";
+import { type ConnectionListeners, ownListener, warnOfMissedListeners } from "./missed-listeners.ts";
 import { statesOf, type WebSocketRecord, webSocketsState } from "./records.ts";
 import { renewTimeout, startReading, stopReading, unreadBytes, watchWrites } from "./stream-socket.ts";
 import {
@@ -15,6 +16,7 @@ import {
   isInMotion,
   isPaused,
   revive,
+  reviveUnheard,
   socketOf,
   waitsForClient,
   watchExtensions,
@@ -27,7 +29,7 @@ export interface WebSocketServerLike<W> {
   on(event: string, listener: (...args: never[]) => void): unknown;
 }
 
-export interface WebSocketHandlers<W, S> {
+export interface WebSocketHandlers<W, S> extends ConnectionListeners {
   /** Describes what the program knows about one WebSocket; it travels with the connection. */
   readonly state: Description<S>;
   /** Makes that for a new connection. */
@@ -62,7 +64,20 @@ export class WebSockets<W extends object, S> implements MovingConnections {
     this.#server = server;
     this.#handlers = handlers;
     this.#servers = servers;
-    server.on("connection", (webSocket: W, request: IncomingMessage) => this.#open(webSocket, request));
+    server.on(
+      "connection",
+      ownListener((webSocket: W, request: IncomingMessage) => this.#open(webSocket, request)),
+    );
+  }
+
+  warnOfMissed(moved: number): void {
+    const { state, connectionListeners } = this.#handlers;
+    const facts = {
+      name: state.name,
+      call: "webSockets",
+      ...(connectionListeners && { connectionListeners }),
+    };
+    warnOfMissedListeners(this.#server, facts, moved);
   }
 
   register(registry: Registry, number: number): void {
@@ -90,10 +105,9 @@ export class WebSockets<W extends object, S> implements MovingConnections {
 
   /** Runs the code of {@link revive} on a connection that goes nowhere; nobody is told of it. */
   warmUp(socket: Socket, record: WebSocketRecord): object {
-    const webSocket = revive(this.#server, socket, record) as W;
+    const webSocket = reviveUnheard(this.#server, socket, record);
     watchWrites(socket);
     describe(webSocket, record.listener, record.unread);
-    this.#server.clients.delete(webSocket);
     return webSocket;
   }
 
@@ -170,6 +184,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   }
 
   begin(): void {
+    if (this.#revived.length > 0) this.warnOfMissed(this.#revived.length);
     for (const { webSocket, socket, record, state } of this.#revived) {
       const server = this.#servers().find(({ key }) => key === record.listener);
       if (server !== undefined) count(server.server, socket);
