@@ -340,7 +340,11 @@ function filing<T>(what: string, path: string, action: () => T): T {
   const failed = (cause: unknown): unknown => {
     const { code: errno, message } = cause as NodeJS.ErrnoException;
     if (errno === undefined || cause instanceof KstateError) return cause;
-    const text = `cannot ${what} ${path}: ${message}; the state that was saved before is as it was`;
+    const next =
+      what === "make"
+        ? "set KSTATE_DIR to a directory that this user can write, or KSTATE_PERSIST=no to keep nothing"
+        : "the state that was saved before is as it was";
+    const text = `cannot ${what} ${path}: ${message}; ${next}`;
     return new KstateError("STATE_FILE_FAILED", text, { path, errno }, { cause });
   };
   try {

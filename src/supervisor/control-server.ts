@@ -15,9 +15,14 @@ import {
 import { type Asker, sendImage } from "./send-image.ts";
 import type { Supervisor } from "./supervisor.ts";
 import { supervisorSystem } from "./system.ts";
+import { assertCanWatch } from "./watched-process.ts";
 
-/** Takes the service's name: its control socket, bound at `path`. `NAME_IN_USE` when it is taken. */
+/**
+ * Takes the service's name: its control socket, bound at `path`. `NAME_IN_USE` when it is taken, `SYSTEM_CALL` where
+ * services cannot be supervised.
+ */
 export async function claimName(name: string, path: string): Promise<Server> {
+  assertCanWatch();
   if (!(await removeDeadSocket(path, isUnixBound))) {
     throw new KstateError(
       "NAME_IN_USE",

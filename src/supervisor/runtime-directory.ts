@@ -1,9 +1,9 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { KstateError } from "../error/index.ts";
 import { isUnixBound } from "../memory/index.ts";
-import { assertOwnDirectory, removeDeadSocket, userId } from "../system/index.ts";
+import { assertOwnDirectory, makeDirectories, removeDeadSocket, userId } from "../system/index.ts";
 
 const MAX_SOCKET_PATH_BYTES = 107;
 
@@ -17,19 +17,43 @@ export function runtimeDirectory(environment: NodeJS.ProcessEnv): string {
   return users ? join(users, "kstate") : join(tmpdir(), `kstate-${userId()}`);
 }
 
-/** Makes the directory if it is not there; `NAME_INVALID` unless it is this user's. It is closed to others then. */
+/**
+ * Makes the directory if it is not there. It is closed to others then. `NAME_INVALID` when it cannot be made or written, or
+ * is not this user's.
+ */
 export function ensureRuntimeDirectory(directory: string): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  try {
+    makeDirectories(directory);
+  } catch (error) {
+    throw unusable(directory, `${directory} cannot be made`, error);
+  }
   const uid = userId();
   const found = lstatSync(directory);
-  if (!found.isDirectory() || found.uid !== uid) {
-    const problem = `${directory} is not a directory of user ${uid}; remove it, or set KSTATE_RUNTIME_DIR`;
-    throw new KstateError("NAME_INVALID", `cannot keep control sockets: ${problem}`, {
-      name: directory,
-      problem,
-    });
+  if (!found.isDirectory() || found.uid !== uid)
+    throw unusable(directory, `${directory} is not a directory of user ${uid}; remove it, or`);
+  try {
+    if ((found.mode & 0o077) !== 0) chmodSync(directory, 0o700);
+    accessSync(directory, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw unusable(directory, `nothing can be written in ${directory}`, error);
   }
-  if ((found.mode & 0o077) !== 0) chmodSync(directory, 0o700);
+}
+
+function unusable(name: string, fact: string, cause?: unknown): KstateError {
+  const why = cause === undefined ? "" : ` (${codeOf(cause)});`;
+  const where =
+    cause === undefined ? "KSTATE_RUNTIME_DIR" : "KSTATE_RUNTIME_DIR to a directory that this user can write";
+  const problem = `${fact}${why} set ${where}`;
+  return new KstateError(
+    "NAME_INVALID",
+    `cannot keep control sockets: ${problem}`,
+    { name, problem },
+    { cause },
+  );
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error);
 }
 
 /**
@@ -37,7 +61,17 @@ export function ensureRuntimeDirectory(directory: string): void {
  * or others may write it: then the sockets and records in it are anybody's.
  */
 export function assertRuntimeDirectory(directory: string): void {
-  if (lstatSync(directory, { throwIfNoEntry: false }) !== undefined) assertOwnDirectory(directory);
+  if (isThere(directory)) assertOwnDirectory(directory);
+}
+
+/** Also if it is a link that leads nowhere. */
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (codeOf(error) === "ENOTDIR") return false; // something in it is a file
+    throw error;
+  }
 }
 
 /** The path of a control socket; `NAME_INVALID` when the name has other characters or the path is too long. */

@@ -195,12 +195,13 @@ export class Supervisor {
    */
   async reload(signal: NodeJS.Signals, timeouts: UpdateTimeouts): Promise<void> {
     const { reloads } = this.#service;
-    if (this.#reloadWaits) return reloads.announce();
     try {
+      if (this.#reloadWaits) return reloads.announce();
       await reloads.during(async () => {
         this.#reloadWaits = true;
-        await this.#updates.ended();
-        this.#reloadWaits = false;
+        await this.#updates.ended().finally(() => {
+          this.#reloadWaits = false;
+        });
         await this.update({ command: null, environment: {} }, timeouts, () => {});
       });
     } catch (error) {

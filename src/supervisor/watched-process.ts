@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readFileSync, statSync } from "node:fs";
 import { constants as systemConstants } from "node:os";
-import { isKstateError } from "../error/index.ts";
+import { isKstateError, KstateError } from "../error/index.ts";
 import { closeDescriptor, openProcess, POLL, poll, signalProcess } from "../memory/index.ts";
 
 /** How often an ending process that is not ours is looked at, ms. */
@@ -90,6 +90,29 @@ function notEntered(cwd: string): { readonly problem: string; readonly errno: st
       EACCES: "may not be entered by this user",
     };
     return { problem: known[code] ?? `cannot be entered (${code})`, errno: code };
+  }
+}
+
+/**
+ * Refuses with `SYSTEM_CALL` to begin where a sandbox denies what adopting and ending processes takes: later nobody could
+ * take over a service, or end what its command has become.
+ */
+export function assertCanWatch(): void {
+  let descriptor: number | undefined;
+  try {
+    descriptor = openProcess(process.pid);
+    signalProcess(descriptor, 0);
+  } catch (error) {
+    if (!isKstateError(error, "SYSTEM_CALL")) throw error;
+    const { errno } = error.detail;
+    const name = descriptor === undefined ? "pidfd_open" : "pidfd_send_signal";
+    const text =
+      `cannot supervise: the system refuses ${name} (${errno}), without which no service can be adopted and no launcher's ` +
+      "program ended; allow pidfd_open and pidfd_send_signal in the sandbox (its seccomp profile; Docker does since 20.10), " +
+      "or run the program without kstate run, with its state in a file";
+    throw new KstateError("SYSTEM_CALL", text, { call: name, errno }, { cause: error });
+  } finally {
+    if (descriptor !== undefined) closeDescriptor(descriptor);
   }
 }
 

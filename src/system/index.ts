@@ -2,6 +2,7 @@ export {
   appendOwn,
   assertOwnDirectory,
   createOwn,
+  makeDirectories,
   makeOwnDirectory,
   openFollowed,
   openOwn,

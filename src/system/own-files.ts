@@ -12,6 +12,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   ftruncateSync,
@@ -25,6 +26,7 @@ import {
   type Stats,
   writeFileSync,
 } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { KstateError } from "../error/index.ts";
 import { isTrusted, userId } from "./user.ts";
 
@@ -100,8 +102,24 @@ export function writeSource(path: string, text: string): void {
 
 /** Makes a directory of this user alone, and those above it, if they are not there. */
 export function makeOwnDirectory(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
+  makeDirectories(path);
   assertOwnDirectory(path);
+}
+
+/**
+ * Makes a directory and those above it, for this user alone, if they are not there. The system's own error when it cannot.
+ * Node's own way of it never ends where a file system has no such directory and makes none, as /proc.
+ */
+export function makeDirectories(path: string): void {
+  const missing: string[] = [];
+  for (let at = resolve(path); !existsSync(at); at = dirname(at)) missing.push(at);
+  for (const each of missing.reverse()) {
+    try {
+      mkdirSync(each, { mode: 0o700 });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error; // another process was faster
+    }
+  }
 }
 
 /**

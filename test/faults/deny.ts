@@ -78,7 +78,7 @@ const ALLOW = 0x7fff0000;
 const FAIL = 0x00050000;
 
 /** Puts a filter on all threads of this process, for good. */
-function deny({ calls, errno, only }: Denied): void {
+export function deny({ calls, errno, only }: Denied): void {
   const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi");
   const library = koffi.load(null);
   const prctl = library.func("int prctl(int option, uint64_t a, uint64_t b, uint64_t c, uint64_t d)");

@@ -47,6 +47,22 @@ export function startKstate(
   );
 }
 
+/** Starts Node with arguments; it ends with the test. */
+export function startProcess(
+  t: TestContext,
+  args: readonly string[],
+  env: Record<string, string>,
+): ChildOutput {
+  const output = new ChildOutput(
+    spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] }),
+  );
+  t.after(async () => {
+    output.child.kill("SIGKILL");
+    await output.exited();
+  });
+  return output;
+}
+
 export interface CommandResult {
   readonly status: number | null;
   readonly stdout: string;

@@ -82,7 +82,7 @@ export async function serve(line: CommandLine, waiting: Waiting | undefined): Pr
       const supervisor =
         adopted ?? Supervisor.start(options, supervisorSystem, first, waiting ?? memoryBytes);
       serveControl(server, supervisor);
-      const stop = keepInStore(supervisor, options.log, systemd) ?? ((): void => void supervisor.stop());
+      const stop = keepInStore(supervisor, options.log, systemd) ?? (() => end(supervisor, options.log));
       watchSignals(supervisor, line, stop);
     });
   } finally {
@@ -118,8 +118,13 @@ function keepInStore(
   return () => {
     supervisor
       .suspend({ lock: null, timeouts: DEFAULT_TIMEOUTS, detachedMs: DEFAULT_DETACHED_MS }, keep, () => {})
-      .catch(() => supervisor.stop());
+      .catch(() => end(supervisor, log));
   };
+}
+
+/** Ends the service for a signal: nobody waits for the answer. */
+function end(supervisor: Supervisor, log: (text: string) => void): void {
+  supervisor.stop().catch((error: unknown) => log(`the service was not ended: ${(error as Error).message}`));
 }
 
 /** SIGTERM and SIGINT end the service; others are the program's, or begin an update. */

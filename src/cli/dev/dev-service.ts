@@ -34,18 +34,24 @@ export class DevService {
     const directory = runtimeDirectory(process.env);
     ensureRuntimeDirectory(directory);
     const server = await claimName(name, socketPath(directory, name));
-    let supervisor: Supervisor | undefined;
+    let told = (): void => {};
     const ended = new Promise<void>((resolve) => {
-      const end = (): void => {
-        this.#running = undefined;
-        close(server).then(resolve, resolve);
-      };
-      const restarts = { policy: "never", limit: 0 } as const; // the next change of the source starts it
-      const options = { name, cwd: process.cwd(), runtimeDirectory: directory, log, restarts, ended: end };
-      supervisor = Supervisor.start(options, supervisorSystem, { argv, environment: {} }, memoryBytes);
-      serveControl(server, supervisor);
+      told = resolve;
     });
-    this.#running = { supervisor: supervisor!, ended };
+    const end = (): void => {
+      this.#running = undefined;
+      close(server).then(told);
+    };
+    const restarts = { policy: "never", limit: 0 } as const; // the next change of the source starts it
+    const options = { name, cwd: process.cwd(), runtimeDirectory: directory, log, restarts, ended: end };
+    try {
+      const supervisor = Supervisor.start(options, supervisorSystem, { argv, environment: {} }, memoryBytes);
+      serveControl(server, supervisor);
+      this.#running = { supervisor, ended };
+    } catch (error) {
+      await close(server); // the memory was refused: the name is free again
+      throw error;
+    }
   }
 
   /** Replaces the program, or starts it if there is none. What is in the way is said, and what was there goes on. */

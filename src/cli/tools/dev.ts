@@ -43,7 +43,12 @@ What follows "--" is passed to the program.`,
       watched.map((directory) => resolve(directory)),
       own,
     );
-    await service.start();
+    try {
+      await service.start();
+    } catch (error) {
+      watch.close();
+      throw error;
+    }
     log(`${name}: watching ${watched.map((directory) => relative("", directory) || ".").join(", ")}`);
     const stopped = new Promise<"stopped">((resolve) => {
       for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
