@@ -63,6 +63,7 @@ export class Quiesce {
       this.#holding = true;
       const limitMs = quiesceMs - (performance.now() - startedAtMs);
       for (const server of parts.servers) server.quiesce(look, { limitMs, carriesBytes });
+      for (const moving of parts.moving) moving.quiesce({ limitMs, carriesBytes });
       look();
     };
     const failed = (error: KstateError): void => {
@@ -103,7 +104,7 @@ export class Quiesce {
   cancel(): void {
     if (this.#over) return;
     this.#finish();
-    for (const server of this.#parts.servers) server.unquiesce();
+    for (const part of [...this.#parts.servers, ...this.#parts.moving]) part.unquiesce();
     this.#parts.hooks.undo();
   }
 

@@ -59,6 +59,10 @@ export interface MovingConnections {
   readonly kind: "webSockets" | "connections";
   /** Registers records and states as instance `number`. */
   register(registry: Registry, number: number): void;
+  /** Connections whose listeners are not done are held back from now on, for half of the time at most. */
+  quiesce(options: QuiesceOptions): void;
+  /** Undoes {@link quiesce}. */
+  unquiesce(): void;
   /** What keeps the freeze waiting. */
   busy(): Busy[];
   /** Stops reading, fills the records for saving and returns the connections in their order. Only if not busy. */

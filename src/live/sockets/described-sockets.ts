@@ -2,8 +2,10 @@ import type { Server, Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
-import type { Busy, MovingConnections, ServerConnections } from "./connections.ts";
+import type { Busy, MovingConnections, QuiesceOptions, ServerConnections } from "./connections.ts";
+import { HeldBack } from "./held-back.ts";
 import { count } from "./http-connections.ts";
+import { ListenerWork } from "./listener-work.ts";
 import { type ConnectionListeners, ownListener, warnOfMissedListeners } from "./missed-listeners.ts";
 import { type SocketRecord, socketsState, statesOf } from "./records.ts";
 import {
@@ -45,6 +47,8 @@ export class DescribedSockets<S> implements MovingConnections {
   readonly #records: { sockets: SocketRecord[] } = { sockets: [] };
   readonly #states: { states: S[] } = { states: [] };
   #revived: { socket: Socket; record: SocketRecord; state: S }[] = [];
+  readonly #work = new ListenerWork<Socket>();
+  readonly #held = new HeldBack();
   #warn: (moved: number) => void = () => {};
 
   constructor(
@@ -92,17 +96,35 @@ export class DescribedSockets<S> implements MovingConnections {
 
   #join(socket: Socket, member: Member<S>): void {
     watchWrites(socket);
+    this.#work.watch(socket);
     this.#members.set(socket, member);
     socket.once("close", () => this.#members.delete(socket));
   }
 
+  quiesce({ limitMs }: QuiesceOptions): void {
+    this.#held.begin(limitMs);
+  }
+
+  unquiesce(): void {
+    this.#held.end();
+  }
+
   busy(): Busy[] {
-    return [...this.#members.keys()]
-      .filter(({ destroyed }) => destroyed)
-      .map(() => ({ what: "connection that is closing", cause: "other" }));
+    const found: Busy[] = [];
+    const pending = this.#work.pending();
+    for (const socket of this.#members.keys()) {
+      if (socket.destroyed) found.push({ what: "connection that is closing", cause: "other" });
+      else if (pending.has(socket)) {
+        this.#held.hold(socket);
+        const what = `listener of the connection from ${socket.remoteAddress}:${socket.remotePort}`;
+        found.push({ what, cause: "listener" });
+      }
+    }
+    return found;
   }
 
   collect(): Socket[] {
+    this.#held.forget();
     for (const socket of this.#members.keys()) stopReading(socket);
     this.#describe(this.#members);
     return [...this.#members.keys()];

@@ -3,8 +3,10 @@ import type { Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
-import type { Busy, MovingConnections, ServerConnections } from "./connections.ts";
+import type { Busy, MovingConnections, QuiesceOptions, ServerConnections } from "./connections.ts";
+import { HeldBack } from "./held-back.ts";
 import { count } from "./http-connections.ts";
+import { ListenerWork } from "./listener-work.ts";
 import { type ConnectionListeners, ownListener, warnOfMissedListeners } from "./missed-listeners.ts";
 import { statesOf, type WebSocketRecord, webSocketsState } from "./records.ts";
 import { renewTimeout, startReading, stopReading, unreadBytes, watchWrites } from "./stream-socket.ts";
@@ -50,6 +52,8 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   readonly #handlers: WebSocketHandlers<W, S>;
   readonly #servers: () => readonly ServerConnections[];
   readonly #members = new Map<W, Member<S>>();
+  readonly #work = new ListenerWork<W>();
+  readonly #held = new HeldBack();
   /** What is saved and loaded, filled for the freeze: one record and one state for each descriptor, in order. */
   readonly #records: { sockets: WebSocketRecord[] } = { sockets: [] };
   readonly #states: { states: S[] } = { states: [] };
@@ -97,6 +101,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
   #join(webSocket: W, socket: Socket, member: Member<S>): void {
     watchWrites(socket);
     watchExtensions(webSocket);
+    this.#work.watch(webSocket);
     this.#members.set(webSocket, member);
     (webSocket as W & { once(event: "close", listener: () => void): void }).once("close", () =>
       this.#members.delete(webSocket),
@@ -111,14 +116,26 @@ export class WebSockets<W extends object, S> implements MovingConnections {
     return webSocket;
   }
 
+  quiesce({ limitMs }: QuiesceOptions): void {
+    this.#held.begin(limitMs);
+  }
+
+  unquiesce(): void {
+    this.#held.end();
+  }
+
   busy(): Busy[] {
-    return [...this.#members.keys()].filter(isInMotion).map((webSocket) => {
-      const what = "WebSocket with a message or a close under way";
-      if (!waitsForClient(webSocket)) return { what, cause: "other" };
-      const socket = socketOf(webSocket)!;
-      const from = `${socket.remoteAddress}:${socket.remotePort}`;
-      return { what: `${what} from ${from}`, cause: "client", drop: () => socket.destroy() };
-    });
+    const found: Busy[] = [];
+    const pending = this.#work.pending();
+    for (const webSocket of this.#members.keys()) {
+      if (isInMotion(webSocket)) found.push(inMotion(webSocket));
+      else if (pending.has(webSocket)) {
+        const socket = socketOf(webSocket)!;
+        this.#held.hold(socket);
+        found.push({ what: `listener of the WebSocket from ${addressOf(socket)}`, cause: "listener" });
+      }
+    }
+    return found;
   }
 
   thaw(): void {
@@ -135,6 +152,7 @@ export class WebSockets<W extends object, S> implements MovingConnections {
 
   collect(): Socket[] {
     const sockets = this.#describe(this.#members);
+    this.#held.forget();
     for (const socket of sockets) stopReading(socket);
     return sockets;
   }
@@ -195,4 +213,15 @@ export class WebSockets<W extends object, S> implements MovingConnections {
     }
     this.#revived = [];
   }
+}
+
+function inMotion(webSocket: object): Busy {
+  const what = "WebSocket with a message or a close under way";
+  if (!waitsForClient(webSocket)) return { what, cause: "other" };
+  const socket = socketOf(webSocket)!;
+  return { what: `${what} from ${addressOf(socket)}`, cause: "client", drop: () => socket.destroy() };
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress}:${remotePort}`;
 }
