@@ -7,7 +7,9 @@ import { Service } from "../support/service.js";
 
 const UPDATES = 4;
 
-test("messages that are counted and answered later are all answered, over updates under way", async (t) => {
+test("messages that are counted and answered later are all answered, over updates under way", {
+  timeout: 600_000, // a message that is lost is waited for
+}, async (t) => {
   const service = await Service.start(t, "listeners");
   const webSockets = await Promise.all(
     Array.from({ length: 6 }, (_, index) => service.openWebSocket(t, index % 2 === 0 ? "on" : "event")),
