@@ -30,15 +30,18 @@ export class KstateError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** The same error, which still leads, with what failed while it was undone: `what` of each is for the message. */
+/**
+ * The same error, which still leads, with what failed while it was undone: `what` of each is for the message, after `lead`.
+ */
 export function withSuppressed(
   error: KstateError,
   others: readonly { readonly what: string; readonly cause: unknown }[],
+  lead = "could not be put back",
 ): KstateError {
   if (others.length === 0) return error;
   const texts = others.slice(0, 5).map(({ what, cause }) => `${what} (${reasonText(cause)})`);
   const more = others.length > texts.length ? ` and ${others.length - texts.length} more` : "";
-  const message = `${error.message}; and could not be put back: ${texts.join(", ")}${more}`;
+  const message = `${error.message}; and ${lead}: ${texts.join(", ")}${more}`;
   const suppressed = [...(error.suppressed ?? []), ...others.map(({ cause }) => cause)];
   return new KstateError(error.code, message, error.detail, { cause: error.cause ?? error, suppressed });
 }

@@ -29,13 +29,14 @@ export class ObjectsSave {
     return `${isObject(x)}${isHooked ? this.#hooked(description, x, write) : write}`;
   }
 
-  /** `postSave` always follows a successful `preSave`. */
+  /** `postSave` always follows a successful `preSave`; what it throws never hides why the save failed. */
   #hooked({ hooks }: Description, x: string, write: string): string {
     const { preSave, postSave } = hooks;
     const before = preSave === undefined ? "" : `${this.#parts.text.constant(preSave)}(${x});`;
-    return postSave === undefined
-      ? `${before}${write}`
-      : `${before}try{${write}}finally{${this.#parts.text.constant(postSave)}(${x});}`;
+    if (postSave === undefined) return `${before}${write}`;
+    const after = `${this.#parts.text.constant(postSave)}(${x});`;
+    const first = this.#parts.text.fresh();
+    return `${before}try{${write}}catch(${first}){try{${after}}catch{}throw ${first};}${after}`;
   }
 
   struct(description: Description, x: string): string {

@@ -12,7 +12,7 @@ import {
   type Kind,
   picture,
 } from "../description/index.ts";
-import { isKstateError, type KstateError } from "../error/index.ts";
+import { isKstateError, type KstateError, withSuppressed } from "../error/index.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { CompiledWriter, type CompiledWriterOptions } from "./compiled-writer.ts";
 import { holds } from "./condition.ts";
@@ -69,15 +69,12 @@ export class Encoder {
   writeSection(description: Description, instanceId: number, state: object, onEntry: OnEntry): void {
     this.#references = new References();
     try {
-      description.hooks.preSave?.(state);
-      try {
+      this.#between(description, state, () => {
         this.#section(description, instanceId, state, onEntry);
         if (this.#most === Number.POSITIVE_INFINITY) this.#identity.check(description, state, this.trace);
-      } finally {
-        description.hooks.postSave?.(state);
-      }
+      });
     } catch (error) {
-      throw isKstateError(error) ? error : hookFailed("save", this.trace.place(-1), error);
+      throw this.#named(error);
     }
   }
 
@@ -111,7 +108,31 @@ export class Encoder {
     }
   }
 
-  /** `postSave` always follows a successful `preSave`. */
+  /** `postSave` always follows a successful `preSave`; what it throws never hides why the save failed. */
+  #between({ hooks: { preSave, postSave } }: Description, state: object, write: () => void): void {
+    preSave?.(state);
+    try {
+      write();
+    } catch (thrown) {
+      throw postSave === undefined ? thrown : this.#afterFailure(thrown, () => postSave(state));
+    }
+    postSave?.(state);
+  }
+
+  #afterFailure(thrown: unknown, end: () => void): KstateError {
+    const first = this.#named(thrown);
+    try {
+      end();
+      return first;
+    } catch (cause) {
+      return withSuppressed(first, [{ what: "postSave", cause }], "the save could not be ended");
+    }
+  }
+
+  #named(thrown: unknown): KstateError {
+    return isKstateError(thrown) ? thrown : hookFailed("save", this.trace.place(-1), thrown);
+  }
+
   #hooked(
     description: Description,
     versionId: number,
@@ -119,17 +140,13 @@ export class Encoder {
     withSubsections: boolean,
     isOuter = false,
   ): void {
-    const { preSave, postSave } = description.hooks;
     if (typeof state !== "object" || state === null) throw this.#leaf.misfit("an object", state);
-    preSave?.(state);
-    try {
+    this.#between(description, state, () => {
       if (!isOuter || !this.#compiled.wrote(description, state, subsectionType)) {
         this.#body(description, versionId, state);
       }
       if (withSubsections) this.#subsections(description, 0, state);
-    } finally {
-      postSave?.(state);
-    }
+    });
   }
 
   #body(description: Description, versionId: number, state: object): void {

@@ -81,6 +81,89 @@ describe("hooks", () => {
     assert.equal(open, 0);
   });
 
+  test("a postSave that throws does not hide why the save failed, wherever it is", () => {
+    const cause = new Error("still open");
+    const hooks = {
+      preSave: () => {},
+      postSave: () => {
+        throw cause;
+      },
+    };
+    const inner = defineState({ name: "inner", id: 1, fields: [["a", u8]], ...hooks });
+    const fields = [["a", u8]] as const;
+    const cases: readonly (readonly [string, Description, object])[] = [
+      ["d.a", defineState({ name: "d", id: 2, fields, ...hooks }), { a: 999 }],
+      [
+        "d.inner.a",
+        defineState({ name: "d", id: 2, fields: [["inner", struct(inner)]] }),
+        { inner: { a: 999 } },
+      ],
+      ["d.next.a", defineState({ name: "d", id: 2, fields: [["next", ref(inner)]] }), { next: { a: 999 } }],
+      [
+        "d.all[1].a",
+        defineState({ name: "d", id: 2, fields: [["all", list(struct(inner), { max: 9 })]] }),
+        { all: [{ a: 1 }, { a: 999 }] },
+      ],
+      ["d.a", defineState({ name: "d", id: 2, fields: [], subsections: [inner] }), { a: 999 }],
+    ];
+    for (const codec of ["compiled", "reference"] as const) {
+      for (const [path, description, state] of cases) {
+        const registry = new Registry({ codec });
+        registry.register(description, state as never);
+        assert.throws(
+          () => registry.save(),
+          (error) => {
+            assert.ok(isKstateError(error), String(error));
+            const isList = path.includes("[");
+            const first = isList ? "HOOK_FAILED" : "VALUE_INVALID";
+            assert.equal(error.code, first, `${codec} ${path}: ${error.message}`);
+            if (isList) return true; // its first element's postSave is the first error
+            assert.ok(error.message.includes(`at ${path}: expected an integer from 0 to 255, got 999`));
+            assert.match(error.message, /; and the save could not be ended: postSave \(.*still open\)$/);
+            assert.equal(error.suppressed?.length, 1);
+            assert.equal((error.suppressed[0] as Error).cause, cause);
+            return true;
+          },
+        );
+      }
+    }
+  });
+
+  test("of a getter that throws and a postSave that throws the getter is the cause", () => {
+    const [getter, after] = [new Error("no value"), new Error("still open")];
+    const inner = defineState({
+      name: "inner",
+      id: 1,
+      fields: [["a", u8]],
+      postSave: () => assert.fail(after),
+    });
+    const outer = defineState({
+      name: "outer",
+      id: 2,
+      fields: [["inner", struct(inner)]],
+      postSave: () => assert.fail(after),
+    });
+    for (const codec of ["compiled", "reference"] as const) {
+      const registry = new Registry({ codec });
+      const state = {
+        get a(): number {
+          throw getter;
+        },
+      };
+      registry.register(outer, { inner: state });
+      assert.throws(
+        () => registry.save(),
+        (error) =>
+          isKstateError(error, "HOOK_FAILED") &&
+          error.message.startsWith(
+            "cannot save inner@0 at outer.inner.a: the program's own code threw an Error: no value",
+          ) &&
+          error.cause === getter &&
+          error.suppressed?.length === 2,
+      );
+    }
+  });
+
   test("what a hook throws while saving is the cause of an error that names it", () => {
     const cause = new Error("not now");
     const description = defineState({
