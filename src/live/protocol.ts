@@ -12,8 +12,8 @@
  * announces it, and fetched without waiting after that line: no event loop ever reads a socket that carries
  * descriptors (libuv drops them).
  *
- * A program that is about to end by an exception puts `failed` on the channel, which needs no turn of its loop; the
- * supervisor looks there when the program has ended.
+ * A program that is about to end by an exception, or whose state could not be kept at its end, puts `failed` on the
+ * channel, which needs no turn of its loop; the supervisor looks there when the program has ended.
  *
  * A program's life, S is the supervisor, O the old program, N its successor:
  *

@@ -14,7 +14,7 @@ const SIGNALS = ["SIGTERM", "SIGINT", "SIGHUP"] as const;
  * directory, if it has one. Nothing of the program runs after that.
  *
  * A state of which a part is refused is not lost: what was kept before stays, all that can be saved is kept beside it, the
- * end says what is wrong and has exit code 1, and the next start says it again (`STATE_REFUSED`).
+ * end says what is wrong, to the supervisor too, and has exit code 1, and the next start says it again (`STATE_REFUSED`).
  */
 export class RunEnd {
   readonly #parts: Parts;
@@ -22,6 +22,8 @@ export class RunEnd {
   readonly #checkpoints: Checkpoints;
   readonly #memory: () => PhysicalMemory;
   readonly #system: LiveSystem;
+  /** Told why the state was not kept as it was. */
+  readonly #notKept: (error: unknown) => void;
   #isOver = false;
   #hadUncaught = false;
 
@@ -31,12 +33,14 @@ export class RunEnd {
     checkpoints: Checkpoints,
     memory: () => PhysicalMemory,
     system: LiveSystem,
+    notKept: (error: unknown) => void = () => {},
   ) {
     this.#parts = parts;
     this.#directory = directory;
     this.#checkpoints = checkpoints;
     this.#memory = memory;
     this.#system = system;
+    this.#notKept = notKept;
   }
 
   get isOver(): boolean {
@@ -90,6 +94,7 @@ export class RunEnd {
     });
     if (refused === undefined) return true;
     this.#keepRest(this.#directory, refused);
+    this.#attempt(() => this.#notKept(refused));
     return false;
   }
 

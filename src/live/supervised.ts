@@ -74,7 +74,14 @@ export class Supervised {
       link.memory.own();
       settleAfterCrash(link.memory);
     }
-    this.#end = new RunEnd(parts, directory, checkpoints, () => link.memory, system);
+    this.#end = new RunEnd(
+      parts,
+      directory,
+      checkpoints,
+      () => link.memory,
+      system,
+      (error) => link.sendLastWords(error),
+    );
     this.#start = new ServingStart(parts, link, checkpoints, { directory, found: found?.kind }, this.#end);
     this.#old = new OldSide(parts, link, system, checkpoints);
     this.#successor = pair === null ? undefined : new SuccessorSide(parts, link, system, pair);

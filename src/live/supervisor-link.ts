@@ -65,7 +65,7 @@ export class SupervisorLink {
     this.send({ type: "hello", protocol: PROTOCOL, pid: process.pid });
     process.on("uncaughtExceptionMonitor", (error) => {
       if (process.listenerCount("uncaughtException") > 0) return; // the program lives on
-      system.send(this.#channel, lastWords(error), []);
+      this.sendLastWords(error);
     });
   }
 
@@ -76,6 +76,11 @@ export class SupervisorLink {
 
   send(message: ToSupervisor): void {
     this.#control.send(message);
+  }
+
+  /** Says why this program ends badly: the supervisor looks for it when it has ended. */
+  sendLastWords(error: unknown): void {
+    this.#system.send(this.#channel, lastWords(error), []);
   }
 
   /** Keeps the program alive while it waits for the supervisor's word, or lets it end by itself. */

@@ -232,6 +232,14 @@ export interface UpdateResult {
   readonly totalMs: number;
 }
 
+/** The result of `stop`. */
+export interface StopResult {
+  /** Of the program; null when it was ended by a signal, or did not run. */
+  readonly exitCode: number | null;
+  /** Why its state was not kept as it was: the program said so, or had to be killed. */
+  readonly error: ErrorRecord | null;
+}
+
 /** The result of `suspend`. */
 export interface SuspendResult extends SuspendFigures {
   readonly generation: number;

@@ -133,8 +133,7 @@ async function carryOut(
     case "lock":
       return supervisor.lock;
     case "stop":
-      await supervisor.stop();
-      return {};
+      return supervisor.stop();
   }
 }
 

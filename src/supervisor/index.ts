@@ -6,6 +6,7 @@ export {
   DEFAULT_TIMEOUTS,
   type LastUpdate,
   type ResumeResult,
+  type StopResult,
   type SupervisorStatus,
   type SuspendResult,
   type UpdateResult,

@@ -5,6 +5,7 @@ import { adoptService } from "./adopt-service.ts";
 import { commandText } from "./command-text.ts";
 import type {
   ResumeResult,
+  StopResult,
   SupervisorStatus,
   SuspendRequest,
   SuspendResult,
@@ -18,6 +19,7 @@ import { sweepSockets } from "./runtime-directory.ts";
 import { ServiceRecordFile } from "./service-record.ts";
 import { statusOf } from "./service-status.ts";
 import { Standby } from "./standby.ts";
+import { NOTHING_LOST, stopResult } from "./stop-result.ts";
 import { Suspension } from "./suspension.ts";
 import type { SupervisorSystem } from "./system.ts";
 import { UndoSteps } from "./undo-steps.ts";
@@ -36,7 +38,9 @@ export class Supervisor {
   readonly #standby: Standby;
   readonly #lost: LostProgram;
   readonly #suspension: Suspension;
-  #stopping: (() => void)[] | undefined;
+  #stopping: ((result: StopResult) => void)[] | undefined;
+  /** Programs that did not end when they were told to. */
+  readonly #killed = new Set<Program>();
   #isFinished = false;
   /** A signal has asked for an update, which begins after the one that is under way. */
   #reloadWaits = false;
@@ -161,15 +165,19 @@ export class Supervisor {
   }
 
   #currentEnded(): void {
-    if (this.#stopping === undefined) this.#lost.decide();
-    else this.#finish(0);
+    if (this.#stopping === undefined) return this.#lost.decide();
+    const { current } = this.#service;
+    const result = stopResult(current, this.#killed.has(current));
+    const { error } = result;
+    if (error !== null) this.#service.log(`its state was not kept: ${error.message} [${error.code}]`);
+    this.#finish(error === null ? 0 : 1, result);
   }
 
-  #finish(exitCode: number): void {
+  #finish(exitCode: number, result = NOTHING_LOST): void {
     this.#isFinished = true;
     const last = new UndoSteps(); // the end is told whatever fails
     last.add(exitCode, this.#service.options.ended);
-    for (const stopped of this.#stopping ?? []) last.add(undefined, stopped);
+    for (const stopped of this.#stopping ?? []) last.add(result, stopped);
     last.add(this.#service, (service) => service.close());
     last.add(this.#standby, (standby) => standby.end());
     last.undo();
@@ -308,14 +316,14 @@ export class Supervisor {
   }
 
   /**
-   * Ends the service: SIGTERM, and SIGKILL for what is still there after a while. Resolves when it has ended. A state that
-   * is being kept is kept first.
+   * Ends the service: SIGTERM, and SIGKILL for what is still there after a while. Resolves when it has ended, with what
+   * became of its state. A state that is being kept is kept first.
    */
-  async stop(): Promise<void> {
+  async stop(): Promise<StopResult> {
     await this.#suspension.settled();
-    if (this.#isFinished) return;
+    if (this.#isFinished) return NOTHING_LOST;
     const { options, leaving, current } = this.#service;
-    const ended = new Promise<void>((resolve) => {
+    const ended = new Promise<StopResult>((resolve) => {
       if (this.#stopping === undefined) this.#stopping = [resolve];
       else this.#stopping.push(resolve);
     });
@@ -327,7 +335,10 @@ export class Supervisor {
     for (const program of programs) program.kill("SIGTERM");
     if (current.exited && update === undefined) this.#finish(0); // it was suspended, or about to be started again
     setTimeout(() => {
-      for (const program of programs) program.kill("SIGKILL");
+      for (const program of programs) {
+        if (!program.exited) this.#killed.add(program);
+        program.kill("SIGKILL");
+      }
     }, STOP_MS).unref();
     return ended;
   }

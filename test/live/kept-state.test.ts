@@ -177,8 +177,16 @@ for (const how of ["alone", "supervised"] as const) {
     await runs.end();
     await runs.start(how);
     await runs.get("/spoil");
-    const status = await runs.end();
-    if (how === "alone") assert.equal(status, 1);
+    if (how === "supervised") {
+      const { status, stdout, stderr } = await runs.kstate("stop");
+      assert.equal(status, 1);
+      assert.match(stdout, /^default: stopped; its program ended with exit code 1$/m);
+      assert.match(
+        stderr,
+        /^kstate stop: default has ended, but its state was not kept: cannot save ledger@1 at ledger\.entries\[0\].*\[VALUE_INVALID\]; the next start says/,
+      );
+    }
+    assert.equal(await (how === "alone" ? runs.end() : runs.run.closed()), 1);
     assert.match(
       runs.run.stderr,
       /kstate: the state could not be kept: cannot save ledger@1 at ledger\.entries\[0\].*; all but ledger was saved as state\.partial/,
@@ -196,7 +204,7 @@ for (const how of ["alone", "supervised"] as const) {
     assert.equal(await runs.start(how, { KSTATE_AFTER_CRASH: "reload" }), "recover");
     assert.deepEqual((await runs.get("/")).entries, ["one"]);
     await runs.get("/spoil");
-    await runs.end();
+    assert.equal(await runs.end(), 1);
     assert.equal(await runs.start(how, { KSTATE_AFTER_CRASH: "partial" }), "recover");
     assert.deepEqual((await runs.get("/")).entries, []);
     await runs.get("/add?text=two");
