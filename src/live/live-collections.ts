@@ -1,7 +1,12 @@
 import { performance } from "node:perf_hooks";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isKstateError, KstateError } from "../error/index.ts";
-import { assertOpenable, type CollectionRecord, type PhysicalMemory } from "../memory/index.ts";
+import {
+  assertOpenable,
+  type CollectionRecord,
+  type PhysicalMemory,
+  type RoomRequest,
+} from "../memory/index.ts";
 
 /** What {@link LiveCollections} needs of an array or a map. */
 export interface Collection {
@@ -9,6 +14,7 @@ export interface Collection {
   readonly record: CollectionRecord;
   readonly isOpen: boolean;
   readonly isMigrating: boolean;
+  roomIn(memory: PhysicalMemory): RoomRequest[];
   openIn(memory: PhysicalMemory): void;
   migrateStep(maxRows: number): boolean;
 }
@@ -43,6 +49,12 @@ export class LiveCollections {
   /** What the old program compares with its memory. */
   records(): CollectionRecord[] {
     return [...this.#named.values()].map(({ record }) => record);
+  }
+
+  /** What {@link openAll} will allocate: it comes after the verdict, when nothing may fail any more. */
+  room(memory: PhysicalMemory): RoomRequest[] {
+    const named = [...this.#named.values()].filter(({ isOpen }) => !isOpen);
+    return named.flatMap((collection) => collection.roomIn(memory));
   }
 
   /** Opens what was named before the memory was the program's. */

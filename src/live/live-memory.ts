@@ -45,7 +45,8 @@ export class LiveMemory {
 
   /**
    * The array of that name, found again with all its rows or made anew. Call it once, and before `ready()`: an update is
-   * then refused before anybody waits if the rows that are there cannot become those of the description. Rows of
+   * then refused before anybody waits if the rows that are there cannot become those of the description, and before it is
+   * decided (`MEMORY_FULL`) if there is no room for what is new. Rows of
    * an earlier version are migrated between requests. Errors: those of `openArray`: a description that is not of fixed
    * size, or not what the array was made with and cannot become.
    */

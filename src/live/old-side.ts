@@ -47,6 +47,8 @@ export class OldSide {
   #isWarm = false;
   /** Whether the successor takes bytes that are on their way to or from HTTP clients. */
   #carriesBytes = false;
+  /** Whether a successor that was refused after the freeze may have allocated pages. */
+  #mayLeavePages = false;
   #preCopied: PreCopied | undefined;
   /** When the first request of this update was held back. */
   #quiescedAtNs = 0n;
@@ -83,6 +85,7 @@ export class OldSide {
       registry.assertCarriedFits(lock);
       await serveOn();
       this.#versionIds = this.#versionsFor(lock);
+      this.#mayLeavePages = (lock.collections ?? []).length > 0;
       this.#carriesBytes = lock.descriptions.some(({ name }) => name === httpPendingState.name);
       registry.prepare("save", this.#versionIds);
       await serveOn();
@@ -197,8 +200,24 @@ export class OldSide {
     if (result.verdict === "CANCELLED") {
       this.#checkpoints.held = false;
       this.forgetSuccessor();
+      if (this.#mayLeavePages) void this.#sweep();
     }
     return result;
+  }
+
+  /** Gives back what the successor had made room in, when clients are served again. */
+  async #sweep(): Promise<void> {
+    await setImmediate();
+    const { memory } = this.#link;
+    if (!memory.isOwned) return;
+    try {
+      memory.sweep();
+    } catch (error) {
+      process.emitWarning(
+        `pages of a refused update stay allocated: ${(error as Error).message}`,
+        "KstateWarning",
+      );
+    }
   }
 
   #handOver(common: SuspendRequest, dropped: number): FreezeResult {

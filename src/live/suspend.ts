@@ -98,9 +98,10 @@ export function resume(parts: Parts, memory: PhysicalMemory, system: LiveSystem)
   });
   const streamBytes = stream?.bytes.length ?? 0;
   const loadMs = Number(system.nowNs() - startedAtNs) / 1e6;
-  memory.own();
+  memory.own({ room: parts.collections.room(memory) });
   return () => {
     parts.collections.openAll(memory);
+    memory.endReserve();
     memory.settle(CHECKPOINT); // until this program makes one: it may crash at once
     const freedFolios = freeUnclaimedFolios(memory, parts.registry);
     return { loadMs, streamBytes, freedFolios };

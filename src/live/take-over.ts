@@ -42,7 +42,8 @@ export function takeOver(
     parts.registry.load(stream, { undo: false }); // the process is the undo
     const webSockets = countLoaded(parts, "webSockets");
     const sockets = adoptConnections(parts, descriptors);
-    const { take, giveUp } = memory.prepareToOwn(); // last of all: nothing of the program runs between here and the verdict
+    // Last of all: nothing of the program runs between here and the verdict.
+    const { take, giveUp } = memory.prepareToOwn(parts.collections.room(memory));
     if (memory.verdicts.decide(generation, "COMMITTED") === "CANCELLED") {
       giveUp();
       throw new KstateError("UPDATE_CANCELLED", "cannot take over: the update was cancelled meanwhile", {
@@ -51,7 +52,7 @@ export function takeOver(
     }
     take();
     const begin = (): Settle => {
-      parts.collections.openAll(memory); // what it finds was compared before the pause
+      parts.collections.openAll(memory); // what it finds was compared before the pause, and what it makes has room
       const httpConnections = beginHttp(parts, sockets);
       for (const connections of parts.moving) connections.begin();
       const nowNs = system.nowNs();
@@ -60,6 +61,7 @@ export function takeOver(
         harmless("tell the program before", () => pair.sendVerdict(null));
         let freedFolios = 0;
         harmless("settle the memory", () => {
+          memory.endReserve();
           // Until this program makes a checkpoint, what was handed over is one; it may have made one already.
           memory.settle(memory.superblock().state === "PENDING" ? CHECKPOINT : undefined);
           freedFolios = freeUnclaimedFolios(memory, parts.registry);

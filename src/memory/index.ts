@@ -57,6 +57,7 @@ export { Folio } from "./folio.ts";
 export { createHeap } from "./heap-back-end.ts";
 export { CHECKPOINT, HANDOVER, type MemoryState, PAGE_SIZE, REHEARSAL, type Verdict } from "./layout.ts";
 export { type Limit, tightestLimit } from "./memory-limit.ts";
+export type { RoomRequest } from "./owned-memory.ts";
 export { PhysicalMemory } from "./physical-memory.ts";
 export type { Superblock } from "./superblock.ts";
 export type { FolioRecord, StreamRecord, Table } from "./table.ts";

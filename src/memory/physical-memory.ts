@@ -12,7 +12,7 @@ import {
 } from "./layout.ts";
 import { MappedMemory, type Run } from "./mapped-memory.ts";
 import { dropStream, keepStream, readKept, settleStreams } from "./named-streams.ts";
-import { OwnedMemory, runOf } from "./owned-memory.ts";
+import { OwnedMemory, type RoomRequest, runOf } from "./owned-memory.ts";
 import { invalid, PreservedTable, type Snapshot } from "./preserved-table.ts";
 import { readSuperblock, type Superblock } from "./superblock.ts";
 import type { FolioRecord, Table } from "./table.ts";
@@ -211,25 +211,44 @@ export class PhysicalMemory {
   /**
    * Takes the memory over: it can be written, and everything that is not preserved is free. After a commit, or in
    * the first program. `MEMORY_INVALID` when the table contradicts itself. A program that died can have freed pages without
-   * giving them back, which `sweep` does; in a hand-over there are none, and it would take time.
+   * giving them back, which `sweep` does; in a hand-over there are none, and it would take time. `room` is allocated at once,
+   * for what will be taken before {@link endReserve}: `MEMORY_FULL`.
    */
-  own({ sweep = true }: { readonly sweep?: boolean } = {}): void {
-    const { owner, take } = this.#owning();
+  own({
+    sweep = true,
+    room = [],
+  }: {
+    readonly sweep?: boolean;
+    readonly room?: readonly RoomRequest[];
+  } = {}): void {
+    const { owner, take } = this.#owning(room);
     if (sweep) owner.sweep();
     take();
   }
 
   /**
    * Does what can fail in {@link own}, before it is known whether the memory will be this program's: `take` makes it so, and
-   * `giveUp` undoes it. Errors: those of `own`.
+   * `giveUp` undoes it, except that the pages of `room` stay allocated, and zeros: only the owner can give them back
+   * (`sweep`). Errors: those of `own`.
    */
-  prepareToOwn(): { take(): void; giveUp(): void } {
-    const { take } = this.#owning();
+  prepareToOwn(room: readonly RoomRequest[] = []): { take(): void; giveUp(): void } {
+    const { take } = this.#owning(room);
     return { take, giveUp: () => this.#memory.forbidWrites() };
   }
 
-  #owning(): { readonly owner: OwnedMemory; take(): void } {
+  /** What was taken as room and is not needed is free again. */
+  endReserve(): void {
+    this.#owner?.endReserve();
+  }
+
+  /** Gives back the pages of what is free: somebody who did not become the owner may have allocated them. */
+  sweep(): void {
+    this.#owned().sweep();
+  }
+
+  #owning(room: readonly RoomRequest[]): { readonly owner: OwnedMemory; take(): void } {
     const owner = new OwnedMemory(this.#memory, this.#preserved);
+    owner.reserve(room);
     this.#memory.allowWrites();
     return {
       owner,

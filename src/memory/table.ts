@@ -28,6 +28,11 @@ export interface Table {
 export const EMPTY_TABLE: Table = { streams: [], folios: [] };
 const MAX_TEXT_BYTES = 0xffff;
 
+/** What a folio adds to a table. */
+export function folioRecordBytes(owner: string): number {
+  return 9 + 2 + Buffer.byteLength(owner);
+}
+
 /** Writes a table. */
 export function encodeTable({ streams, folios }: Table): Uint8Array {
   const texts = [...streams.map(({ name }) => name), ...folios.map(({ owner }) => owner)].map((text) =>

@@ -89,3 +89,24 @@ for (const [version, message] of [
     assert.deepEqual((await service.get("/?id=1500")).body.value, { ...first, armour: 7.5 });
   });
 }
+
+test("an update whose new collection has no room, or no name, is refused by its name, and nothing is lost", async (t) => {
+  const service = await Service.start(t, "players", { options: ["--memory", "64M"] });
+  await service.get("/add?count=2000");
+  const serves = async () => ({ ...(await service.get("/?id=1500")).body, atStart: undefined }); // activities begin again
+  const before = await serves();
+  const full = await service.update({ EXTRA: "4000000" });
+  assert.equal(full.status, 1);
+  assert.match(
+    full.stderr,
+    /there is no room for the collection extra: cannot allocate \d+ bytes.*\[MEMORY_FULL\]/,
+  );
+  assert.deepEqual(await serves(), before);
+  const unnamed = await service.update({ EXTRA: "10", EXTRA_NAME: "no name" });
+  assert.equal(unnamed.status, 1);
+  assert.match(unnamed.stderr, /cannot open the array "no name".*\[COLLECTION_MISMATCH\]/);
+  assert.deepEqual(await serves(), before, "the old program serves on as if nothing had happened");
+  assert.equal((await service.update({ EXTRA: "100000" })).status, 0);
+  const { body } = await service.get("/?id=1500");
+  assert.deepEqual([body.length, body.row], [2000, { hp: 500, title: "p1500" }]);
+});

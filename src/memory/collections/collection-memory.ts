@@ -17,6 +17,8 @@ import {
 import { assertSoundHeader, isFinished } from "./sound-header.ts";
 
 const MAX_WINDOWS = 16;
+/** Collections live below this address. */
+export const MAX_COLLECTION_BYTES = MAX_WINDOWS * WINDOW_BYTES;
 /** What follows the name in the owner of every folio but the header; no name has it. */
 export const PARTS = "#";
 
@@ -253,6 +255,11 @@ function assertUsable(memory: PhysicalMemory, name: string, kind: CollectionKind
       { call: kind, phase: "waiting" },
     );
   }
+  assertName(kind, name);
+}
+
+/** `COLLECTION_MISMATCH` for what is no name of a collection. */
+export function assertName(kind: CollectionKind, name: string): void {
   if (/^[\w./-]{1,200}$/.test(name)) return;
   const problem = "a name has 1 to 200 letters, digits and _ . / -";
   throw new KstateError(

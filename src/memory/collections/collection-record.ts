@@ -70,7 +70,7 @@ function assertRows(
 }
 
 /** The layout that the header's words from `at` refer to. */
-function storedRows(memory: PhysicalMemory, name: string, words: Int32Array, at: number): RowLayout {
+export function storedRows(memory: PhysicalMemory, name: string, words: Int32Array, at: number): RowLayout {
   const number = words[at]!;
   const address = (number & (2 ** PAGE_BITS - 1)) * PAGE_SIZE;
   const folio: Folio = memory.peek({ address, order: number >>> PAGE_BITS });

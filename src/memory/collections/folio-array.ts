@@ -1,5 +1,6 @@
 import type { Description } from "../../description/index.ts";
 import { KstateError } from "../../error/index.ts";
+import type { RoomRequest } from "../owned-memory.ts";
 import type { PhysicalMemory } from "../physical-memory.ts";
 import { ArrayRows, adoptLayout, createRows, rowFolios } from "./array-rows.ts";
 import { CollectionMemory } from "./collection-memory.ts";
@@ -7,6 +8,7 @@ import type { CollectionRecord } from "./collection-record.ts";
 import { type Column, type ColumnConstructor, columnTypeOf } from "./column-type.ts";
 import { ARRAY_HEADER_BYTES, COLLECTION_VERSIONS } from "./layout.ts";
 import { notOpen } from "./not-open.ts";
+import { arrayRoom } from "./opening-room.ts";
 import { rowAccessor } from "./row-accessor.ts";
 import { type RowLayout, rowLayout } from "./row-layout.ts";
 
@@ -49,6 +51,11 @@ export class FolioArray<State> {
   get record(): CollectionRecord {
     const { text } = this.#layout;
     return { name: this.name, kind: "array", key: null, layout: text, versions: COLLECTION_VERSIONS.array };
+  }
+
+  /** @internal What {@link openIn} will allocate in memory that another program still owns. */
+  roomIn(memory: PhysicalMemory): RoomRequest[] {
+    return arrayRoom(memory, this.name, this.#layout, this.#firstCapacity);
   }
 
   /** @internal Finds the array in memory that the program owns, or makes it. Errors: those of `openArray`. */

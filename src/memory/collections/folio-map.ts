@@ -1,4 +1,5 @@
 import type { Field } from "../../description/index.ts";
+import type { RoomRequest } from "../owned-memory.ts";
 import type { PhysicalMemory } from "../physical-memory.ts";
 import { assertSameMap } from "./collection-header.ts";
 import { CollectionMemory } from "./collection-memory.ts";
@@ -8,6 +9,7 @@ import { HASH_KEY_WORDS, KEY_KINDS, KEYED_VERSION, MAP, MAP_HEADER_BYTES } from 
 import { MapEntries } from "./map-entries.ts";
 import { type MapOptions, type MapParts, mapParts, mapRecord } from "./map-options.ts";
 import { notOpen } from "./not-open.ts";
+import { mapRoom } from "./opening-room.ts";
 import { chunkFolios, createChunks } from "./slot-tables.ts";
 import { layoutFolios, storeLayout } from "./stored-layout.ts";
 import { BlobCodec, RowCodec } from "./value.ts";
@@ -35,6 +37,11 @@ export class FolioMap<K, V> {
   /** @internal What another program has to know of it before this one opens it. */
   get record(): CollectionRecord {
     return mapRecord(this.name, this.#parts);
+  }
+
+  /** @internal What {@link openIn} will allocate in memory that another program still owns. */
+  roomIn(memory: PhysicalMemory): RoomRequest[] {
+    return mapRoom(memory, this.name, this.#parts.layout);
   }
 
   /** @internal Finds the map in memory that the program owns, or makes it. Errors: those of `openMap`. */

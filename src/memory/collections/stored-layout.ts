@@ -13,10 +13,16 @@ function defaultsAt(textBytes: number): number {
   return Math.ceil(textBytes / 8) * 8;
 }
 
+/** What the folio of a layout holds. */
+export function layoutBytes({ text, defaults }: RowLayout): number {
+  return defaultsAt(encoder.encode(text).length) + defaults.length;
+}
+
 /** Writes a layout into a folio of its own, and adds the stores that make it the present one to the journal. */
-export function storeLayout(memory: CollectionMemory, { text, defaults }: RowLayout): void {
+export function storeLayout(memory: CollectionMemory, layout: RowLayout): void {
+  const { text, defaults } = layout;
   const bytes = encoder.encode(text);
-  const folio = memory.alloc(defaultsAt(bytes.length) + defaults.length);
+  const folio = memory.alloc(layoutBytes(layout));
   folio.bytes.set(bytes);
   folio.bytes.set(defaults, defaultsAt(bytes.length));
   memory.store(HEADER.layout, memory.numberOf(folio));
