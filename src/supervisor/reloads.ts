@@ -15,10 +15,13 @@ export class Reloads {
     this.#ready = ready;
   }
 
-  /** Says RELOADING, with the time of now, and READY when `reload` and all others have ended. */
-  async during<T>(reload: () => Promise<T>): Promise<T> {
+  /**
+   * Says RELOADING, with the time of now, unless it has been said of what is under way; and READY when `reload` and all others
+   * have ended. With `isAsked` somebody waits for a RELOADING after what he did, and hears it in any case.
+   */
+  async during<T>(reload: () => Promise<T>, isAsked = false): Promise<T> {
+    if (isAsked || this.#underWay === 0) this.announce();
     this.#underWay += 1;
-    this.announce();
     try {
       return await reload();
     } finally {

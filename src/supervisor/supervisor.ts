@@ -211,7 +211,7 @@ export class Supervisor {
           this.#reloadWaits = false;
         });
         await this.update({ command: null, environment: {} }, timeouts, () => {});
-      });
+      }, true);
     } catch (error) {
       const { code, message } = toSupervisorRecord(error);
       this.#service.log(`${signal}: ${message} [${code}]`);

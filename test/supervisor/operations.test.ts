@@ -152,6 +152,36 @@ test("systemd is told when the service is ready, reloads and stops; programs kno
   assert.equal(await service.supervisor.closed(), 0);
 });
 
+test("a reload that is asked for during an update hears RELOADING at once, and READY when all have ended", async (t) => {
+  const socket = new NotifySocket(t);
+  const gate = join(runtimeDirectory(t), "gate");
+  const service = await Service.start(t, "counter", {
+    options: ["--update-on", "SIGHUP"],
+    env: { NOTIFY_SOCKET: socket.path },
+  });
+  const { child } = service.supervisor;
+  assert.match(socket.next(), /^READY=1/);
+  const update = service.update({ MODE: "gate-on-load", GATE: gate }, "--freeze-timeout", "60000");
+  assert.match(socket.next(), /^RELOADING=1\n/);
+  await service.supervisor.saw(/at the gate/);
+  for (const becomes of ["another update", "one with the signal before"]) {
+    const nowUs = process.hrtime.bigint() / 1000n;
+    child.kill("SIGHUP");
+    const [, us = ""] = /^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(socket.next()) ?? [];
+    assert.ok(BigInt(us) >= nowUs, `said after the signal that becomes ${becomes}`);
+  }
+  writeFileSync(gate, "");
+  assert.equal((await update).status, 0);
+  assert.match(socket.next(), /^READY=1\n/);
+  await service.supervisor.saw(/update 2 committed/);
+  assert.equal(
+    (JSON.parse((await service.kstate("status", "--json")).stdout) as { generation: number }).generation,
+    2,
+  );
+  await service.kstate("stop");
+  assert.equal(socket.next(), "STOPPING=1", "nothing else was said");
+});
+
 test("listening sockets that systemd has bound are taken over, by address or by name", async (t) => {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
