@@ -43,6 +43,7 @@ class Adoption {
   #old: AdoptedProgram | null = null;
   #successor: AdoptedProgram | null = null;
   #memory: PhysicalMemory | undefined;
+  readonly #made = new UndoSteps();
   #verdict: AdoptedService["verdict"] = null;
   #adopted: AdoptedService | null = null;
   /** The programs that have answered and have not been ended. */
@@ -64,6 +65,7 @@ class Adoption {
       return this.#adopted;
     } catch (error) {
       for (const program of this.#found) letGo(this.#system, program);
+      this.#made.undo();
       throw error;
     }
   }
@@ -110,8 +112,11 @@ class Adoption {
     const found = dial(this.#system, record);
     if (found === null) return null;
     this.#found.add(found);
-    if (this.#memory === undefined) this.#memory = this.#system.attachMemory(found.memory);
-    else this.#system.close(found.memory);
+    if (this.#memory !== undefined) this.#system.close(found.memory);
+    else {
+      this.#made.add(found.memory, this.#system.close);
+      this.#memory = this.#system.attachMemory(found.memory);
+    }
     return found;
   }
 

@@ -64,7 +64,7 @@ export function serveControl(server: Server, supervisor: Supervisor): void {
           if (asker.stored !== undefined) asker.stored(line);
           if (isAsked) continue; // one request a connection
           isAsked = true;
-          void answer(asker, line, supervisor);
+          answer(asker, line, supervisor).catch(() => socket.destroy()); // nobody can be told
         }
       } catch {
         socket.destroy(); // a line without end

@@ -40,7 +40,12 @@ export class ListeningSockets {
     }
     try {
       const { descriptor, text } = await this.#system.bind(address);
-      this.#sockets.set(key, { descriptor, text, bound: this.#boundAt(address) });
+      try {
+        this.#sockets.set(key, { descriptor, text, bound: this.#boundAt(address) });
+      } catch (error) {
+        this.#system.close(descriptor);
+        throw error;
+      }
       return descriptor;
     } catch (error) {
       const errno = isKstateError(error, "SYSTEM_CALL")

@@ -223,8 +223,8 @@ export class Update {
 
   #end(outcome: UpdateOutcome): void {
     clearTimeout(this.#timer);
+    this.#resolve(outcome); // whatever is left open
     this.#closePairEnd();
-    this.#resolve(outcome);
   }
 }
 

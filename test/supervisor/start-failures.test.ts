@@ -4,42 +4,18 @@ import { once } from "node:events";
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { isKstateError, KstateError } from "#src/error/index.js";
+import { isKstateError } from "#src/error/index.js";
 import { createMemfd, PhysicalMemory } from "#src/memory/index.js";
 import { DEFAULT_TIMEOUTS } from "#src/supervisor/control-protocol.js";
 import { Program } from "#src/supervisor/program.js";
 import { type StartOptions, startProgram } from "#src/supervisor/start-program.js";
 import { Supervisor } from "#src/supervisor/supervisor.js";
-import { type SupervisorSystem, supervisorSystem } from "#src/supervisor/system.js";
+import { supervisorSystem } from "#src/supervisor/system.js";
+import { BrokenSystem, descriptors } from "../support/broken-system.js";
 import { fixture, runtimeDirectory, Service } from "../support/service.js";
 
 const MIB = 1024 * 1024;
 const counter = [process.execPath, "--enable-source-maps", fixture("counter")];
-
-function descriptors(): number {
-  return readdirSync("/proc/self/fd").length;
-}
-
-/** The real system, of which the call that is named fails. */
-class BrokenSystem {
-  /** Null: nothing fails; `count` calls go well before. */
-  broken: { readonly call: keyof SupervisorSystem; count: number } | null = null;
-  readonly system: SupervisorSystem;
-
-  constructor() {
-    this.system = new Proxy(supervisorSystem, {
-      get: (target, name: keyof SupervisorSystem) => {
-        if (this.broken?.call !== name || this.broken.count-- > 0) return target[name];
-        return () => {
-          throw new KstateError("SYSTEM_CALL", `${name} failed: out of order (EIO)`, {
-            call: name,
-            errno: "EIO",
-          });
-        };
-      },
-    });
-  }
-}
 
 function startOptions(t: TestContext, changed: Partial<StartOptions> = {}): StartOptions {
   const directory = runtimeDirectory(t);
@@ -294,6 +270,7 @@ test("a runtime directory that was removed is made again for the next program", 
   await service.get("/add?amount=3");
   rmSync(service.directory, { recursive: true });
   service.supervisor.child.kill("SIGHUP");
-  await service.supervisor.saw(/update 1 committed/);
+  await service.supervisor.saw(/update 1 |SIGHUP: /);
+  assert.match(service.supervisor.stderr, /update 1 committed/);
   assert.equal((await service.get("/")).body.count, 3);
 });

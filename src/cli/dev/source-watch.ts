@@ -64,7 +64,14 @@ export class SourceWatch {
     if (isLeftOut(name)) return;
     this.#touched.add(path);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#look(), BURST_MS);
+    this.#timer = setTimeout(() => {
+      try {
+        this.#look();
+      } catch (error) {
+        const { message } = error as Error; // the next change looks again, and the service goes on
+        process.emitWarning(`a change of the sources is not seen: ${message}`, "KstateWarning");
+      }
+    }, BURST_MS);
   }
 
   /** Compares what was touched with what was there. */

@@ -45,26 +45,32 @@ What follows "--" is passed to the program.`,
     );
     try {
       await service.start();
-    } catch (error) {
-      watch.close();
-      throw error;
+      log(`${name}: watching ${watched.map((directory) => relative("", directory) || ".").join(", ")}`);
+      await renewals(service, watch, (text) => log(`${name}: ${text}`));
+      await service.stop();
+      return 0;
+    } finally {
+      watch.close(); // it would keep the process alive
     }
-    log(`${name}: watching ${watched.map((directory) => relative("", directory) || ".").join(", ")}`);
-    const stopped = new Promise<"stopped">((resolve) => {
-      for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
-        process.on(signal, () => resolve("stopped"));
-    });
-    for (;;) {
-      const changed = await Promise.race([watch.next(), stopped]);
-      if (changed === "stopped") break;
-      log(`${name}: ${changed.map((path) => relative("", path)).join(", ")} changed`);
-      await Promise.race([service.renew(), stopped]);
-    }
-    watch.close();
-    await service.stop();
-    return 0;
   },
 };
+
+/** Renews the service at every change, until a signal ends it. What fails is said, and the next change tries again. */
+async function renewals(service: DevService, watch: SourceWatch, log: (text: string) => void): Promise<void> {
+  const stopped = new Promise<"stopped">((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const)
+      process.on(signal, () => resolve("stopped"));
+  });
+  for (;;) {
+    const changed = await Promise.race([watch.next(), stopped]);
+    if (changed === "stopped") return;
+    log(`${changed.map((path) => relative("", path)).join(", ")} changed`);
+    const renewed = service.renew().catch((error: unknown) => {
+      log(`the next change tries again: ${error instanceof Error ? error.message : String(error)}`);
+    });
+    if ((await Promise.race([renewed, stopped])) === "stopped") return;
+  }
+}
 
 function serviceOptions(line: { text(option: string): string | undefined }): string[] {
   return ["memory", "boot-timeout"].flatMap((option) => {
