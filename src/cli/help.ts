@@ -43,8 +43,8 @@ export const helpText = `kstate: live update for stateful Node.js services
   --quiesce-timeout MS    update, rollback, suspend, kexec: for requests under way to end (1000)
   --freeze-timeout MS     update, rollback: until the next version has the state (5000); suspend: until it is kept (600000)
   --detached-timeout MS   suspend, kexec: for detached responses to finish (10000)
-  --drop-stalled          update, rollback: when the time to quiesce is over, close connections that wait for their clients
-                          alone: half a request, a response that is not taken
+  --drop-stalled          update, rollback, suspend, kexec: when the time to quiesce is over, close connections that wait
+                          for their clients alone: half a request, a response that is not taken
   --rehearse              update, rollback: let the next version check the live state before anybody waits
   --standby               update, rollback: keep the previous version booted, so that going back costs no boot
   --standby-timeout MS    the same, and for how long (600000)

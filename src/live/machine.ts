@@ -270,6 +270,7 @@ export type ProgramEvent =
       readonly freezeMs: number;
       readonly lock: unknown;
       readonly detachedMs?: number;
+      readonly dropStalled?: boolean;
     }
   | { readonly type: "cancel"; readonly generation: number }
   | { readonly type: "adopt" }

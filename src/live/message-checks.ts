@@ -81,7 +81,7 @@ export const messageChecks = {
   },
   suspend: {
     required: { ...generation, quiesceMs: milliseconds, freezeMs: milliseconds, lock: orNull(lock) },
-    optional: { detachedMs: milliseconds },
+    optional: { detachedMs: milliseconds, dropStalled: isTrue },
   },
   cancel: { required: generation },
   save: { required: { path: text } },

@@ -195,7 +195,9 @@ export class OldSide {
     this.#quiescing = undefined;
     const common = { ...effect, versionIds: this.#versionIds, quiescedAtNs: this.#quiescedAtNs };
     const result =
-      effect.suspendFor === undefined ? this.#handOver(common, quiesce.dropped) : this.#suspend(common);
+      effect.suspendFor === undefined
+        ? this.#handOver(common, quiesce.dropped)
+        : this.#suspend(common, quiesce.dropped);
     this.#detachedMs = effect.suspendFor === undefined ? null : (effect.detachedMs ?? 0);
     if (result.verdict === "CANCELLED") {
       this.#checkpoints.held = false;
@@ -226,10 +228,15 @@ export class OldSide {
     return freeze(this.#parts, this.#link.memory, this.#pair!, this.#system, request);
   }
 
-  #suspend(request: SuspendRequest): FreezeResult {
+  #suspend(request: SuspendRequest, droppedConnections: number): FreezeResult {
     const error = suspend(this.#parts, this.#link.memory, this.#system, request, {
       channel: this.#link.channel,
-      report: (figures) => this.#link.send({ type: "suspended", generation: request.generation, figures }),
+      report: (figures) =>
+        this.#link.send({
+          type: "suspended",
+          generation: request.generation,
+          figures: { ...figures, droppedConnections },
+        }),
     });
     if (error !== null) return { verdict: "CANCELLED", error };
     letGo(this.#parts, this.#link.memory, this.#system);

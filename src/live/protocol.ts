@@ -170,6 +170,8 @@ export type ToProgram =
       readonly lock: unknown;
       /** How long detached responses may take to finish after the commit. 0 unless given. */
       readonly detachedMs?: number;
+      /** As of `freeze`. */
+      readonly dropStalled?: boolean;
     }
   | { readonly type: "cancel"; readonly generation: number }
   /** Save the state into a new file, and serve on. */
@@ -254,6 +256,8 @@ export interface SuspendFigures {
   readonly folios: number;
   /** Connections that end with the program. */
   readonly connections: number;
+  /** Connections that were closed before, because they waited for their clients; missing from an older program. */
+  readonly droppedConnections?: number;
 }
 
 /** What was resumed, and what it took. */

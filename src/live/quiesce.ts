@@ -119,7 +119,7 @@ const advice: Readonly<Record<Busy["cause"], string>> = {
   request:
     "make requests shorter, give them more time with --quiesce-timeout, or let them finish on the old side with live.detached(response)",
   client:
-    "what waits for a client alone can be given up: kstate update --drop-stalled closes its connection when the time is over",
+    "what waits for a client alone can be given up: --drop-stalled closes its connection when the time is over",
   undescribed:
     "describe the connection to live.connections() or live.webSockets(), or let it finish on the old side with live.detached(socket)",
   listener:

@@ -85,6 +85,8 @@ export interface SuspendRequest {
   readonly timeouts: UpdateTimeouts;
   /** How long responses that are detached may take to finish, ms. */
   readonly detachedMs: number;
+  /** As of an update. */
+  readonly dropStalled?: boolean;
 }
 
 export interface ResumeRequest {
@@ -185,12 +187,21 @@ function suspendRequest(
   timeouts: UpdateTimeouts,
 ): SuspendRequest {
   const { to = null, partBytes = null, lock = null, detachedMs = DEFAULT_DETACHED_MS } = request;
+  const { dropStalled = false } = request as { readonly dropStalled?: boolean }; // looked at by the caller
   if (to !== null && !isText(to)) throw protocolError("to is not a carrier's address");
   if (partBytes !== null && !(Number.isSafeInteger(partBytes) && (partBytes as number) > 0))
     throw protocolError("partBytes is not a size");
   assertTime(detachedMs, "detachedMs");
   if (lock !== null && !isLockShown(lock)) throw protocolError("lock is not a lock record");
-  return { type: "suspend", to, partBytes: partBytes as number | null, lock, timeouts, detachedMs };
+  return {
+    type: "suspend",
+    to,
+    partBytes: partBytes as number | null,
+    lock,
+    timeouts,
+    detachedMs,
+    dropStalled,
+  };
 }
 
 /** Reads one answer; `PROTOCOL_ERROR` unless it is whole. What a result holds depends on what was asked. */

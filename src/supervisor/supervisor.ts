@@ -239,7 +239,12 @@ export class Supervisor {
    * is lost with the supervisor. Rejects when the program goes on instead.
    */
   async suspend(
-    { lock, timeouts, detachedMs }: Pick<SuspendRequest, "lock" | "timeouts" | "detachedMs">,
+    {
+      lock,
+      timeouts,
+      detachedMs,
+      dropStalled = false,
+    }: Pick<SuspendRequest, "lock" | "timeouts" | "detachedMs" | "dropStalled">,
     keep: Carrier["store"],
     progress: (text: string) => void,
   ): Promise<SuspendResult> {
@@ -250,7 +255,17 @@ export class Supervisor {
     service.generation += 1;
     const { generation } = service;
     const facts = { service: service.options.name, generation };
-    const context = { system, memory, generation, timeouts, detachedMs, program, lock, progress };
+    const context = {
+      system,
+      memory,
+      generation,
+      timeouts,
+      detachedMs,
+      dropStalled,
+      program,
+      lock,
+      progress,
+    };
     return this.#suspension.suspend(
       { ...context, keep: (options) => keep(memory, facts, options) },
       startedAtMs,

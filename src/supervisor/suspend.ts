@@ -23,6 +23,8 @@ export interface SuspendContext {
   readonly timeouts: UpdateTimeouts;
   /** How long responses that are detached may take to finish, ms. */
   readonly detachedMs: number;
+  /** Whether connections that wait for their clients alone are closed when `quiesceMs` is over. */
+  readonly dropStalled: boolean;
   readonly program: Program;
   /** For whom the state is written: a lock record, or null for the newest versions. */
   readonly lock: unknown;
@@ -58,11 +60,12 @@ export class Suspend {
 
   constructor(context: SuspendContext) {
     this.#context = context;
-    const { memory, generation, timeouts, detachedMs, program, lock, progress } = context;
+    const { memory, generation, timeouts, detachedMs, dropStalled, program, lock, progress } = context;
     const { quiesceMs, freezeMs } = timeouts;
     memory.verdicts.open(generation);
     progress("quiescing, then freezing");
-    program.send({ type: "suspend", generation, quiesceMs, freezeMs, lock, detachedMs });
+    const drop = dropStalled ? { dropStalled } : {};
+    program.send({ type: "suspend", generation, quiesceMs, freezeMs, lock, detachedMs, ...drop });
     this.#startTimer(quiesceMs + PATIENCE_MS);
   }
 

@@ -155,11 +155,19 @@ test("a request whose head has not arrived whole moves, byte for byte", async (t
   assert.notEqual(Number(pid), body.pid);
 });
 
-test("half a body refuses the update by its client, and is given up with --drop-stalled", async (t) => {
-  const service = await Service.start(t, "transfers");
+const CLOSED = /^ +CLOSED: 1 connections that waited for their clients$/m;
+
+/** A client that sends half of what it has said. */
+async function halfBody(t: TestContext, service: Service): Promise<RawStream> {
   const client = await RawStream.open(t, service.port);
   client.socket.write(`${request("POST", "/upload", "Content-Length: 10\r\n")}12345`);
   await client.take(/so far/);
+  return client;
+}
+
+test("half a body refuses an update or a suspend by its client, and is given up with --drop-stalled", async (t) => {
+  const service = await Service.start(t, "transfers");
+  const client = await halfBody(t, service);
   const refused = await service.update({}, "--quiesce-timeout", "100");
   const from = `127\\.0\\.0\\.1:${client.socket.localPort}`;
   assert.match(
@@ -168,7 +176,18 @@ test("half a body refuses the update by its client, and is given up with --drop-
   );
   const dropped = await service.update({}, "--quiesce-timeout", "100", "--drop-stalled");
   assert.equal(dropped.status, 0, dropped.stderr);
-  assert.match(dropped.stdout, /CLOSED: 1 connections that waited for their clients/);
+  assert.match(dropped.stdout, CLOSED);
+  assert.match((await service.kstate("history")).stdout, CLOSED);
+
+  await halfBody(t, service);
+  const suspend = ["suspend", "--quiesce-timeout", "100"];
+  assert.match(
+    (await service.kstate(...suspend)).stderr,
+    /--drop-stalled closes its connection.*\[REQUESTS_BUSY\]/s,
+  );
+  const suspended = await service.kstate(...suspend, "--drop-stalled");
+  assert.equal(suspended.status, 0, suspended.stderr);
+  assert.match(suspended.stdout, CLOSED);
 });
 
 test("a quiesce hook runs before the freeze, while requests are answered", async (t) => {

@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isKstateError } from "#src/error/index.js";
-import { DEFAULT_TIMEOUTS, parseRequest, parseResponse } from "#src/supervisor/control-protocol.js";
+import {
+  DEFAULT_DETACHED_MS,
+  DEFAULT_TIMEOUTS,
+  parseRequest,
+  parseResponse,
+} from "#src/supervisor/control-protocol.js";
 
 test("a request is completed with the defaults", () => {
   assert.deepEqual(parseRequest('{"type":"status","more":1}'), { type: "status" });
@@ -22,6 +27,15 @@ test("a request is completed with the defaults", () => {
     standbyMs: null,
     rehearse: false,
     dropStalled: false,
+  });
+  assert.deepEqual(parseRequest('{"type":"suspend","dropStalled":true}'), {
+    type: "suspend",
+    to: null,
+    partBytes: null,
+    lock: null,
+    timeouts: DEFAULT_TIMEOUTS,
+    detachedMs: DEFAULT_DETACHED_MS,
+    dropStalled: true,
   });
   assert.deepEqual(parseRequest('{"type":"commit"}'), { type: "commit" });
 });

@@ -1,5 +1,6 @@
 import { type HistoryEntry, HistoryFile, runtimeDirectory, socketPath } from "../../supervisor/index.ts";
 import type { CommandLine } from "../command-line.ts";
+import { droppedText } from "../dropped-text.ts";
 import { print } from "../print.ts";
 
 /** Prints what has happened to a service, the newest last; also when it does not run. */
@@ -35,6 +36,7 @@ function describe(entry: HistoryEntry): string {
           : [
               `blackout ${figures.blackoutMs.toFixed(1)} ms, state ${figures.streamBytes} bytes, ` +
                 `${figures.httpConnections} HTTP connections, ${figures.webSockets} WebSockets`,
+              ...droppedText(figures),
             ];
       return [
         `${entry.at} ${entry.kind} ${generation} ${outcome === "crashed" ? "CRASHED" : outcome} ${who}, ${(totalMs / 1000).toFixed(2)} s`,

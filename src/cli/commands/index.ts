@@ -23,18 +23,18 @@ const UPDATE_OPTIONS = [
   "standby-timeout",
 ] as const;
 
-const SUSPEND_TIMEOUTS = ["quiesce-timeout", "freeze-timeout", "detached-timeout"] as const;
+const SUSPEND_OPTIONS = ["quiesce-timeout", "freeze-timeout", "detached-timeout", "drop-stalled"] as const;
 
 export const commands: Readonly<Record<string, CliCommand>> = Object.assign(Object.create(null), {
   suspend: {
-    options: ["name", "to", "for", "part-size", "json", ...SUSPEND_TIMEOUTS],
+    options: ["name", "to", "for", "part-size", "json", ...SUSPEND_OPTIONS],
     run: suspend,
   },
   resume: { options: ["name", "memory", "env", "env-file", "stale-ok", "json"], run: resume },
   kexec: {
     options: [
       ...(["name", "to", "for", "kernel", "initrd", "append", "dry-run", "json"] as const),
-      ...SUSPEND_TIMEOUTS,
+      ...SUSPEND_OPTIONS,
     ],
     run: kexec,
   },

@@ -115,10 +115,15 @@ function keepInStore(
   const keep: Parameters<Supervisor["suspend"]>[1] = async (memory, facts) => {
     return { ...(await processCarrier().store(memory, facts)), isHeld: false }; // systemd holds it
   };
+  // All connections end with it: one that waits for its client is no reason to lose the memory.
+  const request = {
+    lock: null,
+    timeouts: DEFAULT_TIMEOUTS,
+    detachedMs: DEFAULT_DETACHED_MS,
+    dropStalled: true,
+  };
   return () => {
-    supervisor
-      .suspend({ lock: null, timeouts: DEFAULT_TIMEOUTS, detachedMs: DEFAULT_DETACHED_MS }, keep, () => {})
-      .catch(() => end(supervisor, log));
+    supervisor.suspend(request, keep, () => {}).catch(() => end(supervisor, log));
   };
 }
 

@@ -5,6 +5,7 @@ import { DEFAULT_TIMEOUTS, type SuspendResult } from "../../supervisor/index.ts"
 import { ask } from "../ask.ts";
 import { absoluteAddress } from "../carrier-option.ts";
 import type { CommandLine } from "../command-line.ts";
+import { droppedText } from "../dropped-text.ts";
 import { print, printError } from "../print.ts";
 import { usage } from "../usage.ts";
 
@@ -30,7 +31,7 @@ export async function suspend(line: CommandLine): Promise<number> {
 
 /** Asks for it; `to` is absolute, or null for standard output. */
 export async function requestSuspend(
-  { name, lockFile, partBytes, timeouts, detachedMs }: CommandLine,
+  { name, lockFile, partBytes, timeouts, detachedMs, dropStalled }: CommandLine,
   to: string | null,
   quiet: boolean,
 ): Promise<SuspendResult> {
@@ -46,6 +47,7 @@ export async function requestSuspend(
     lock,
     timeouts: { ...timeouts, freezeMs },
     detachedMs,
+    dropStalled,
   } as const;
   return (await ask(name, request, progress, toStandardOutput)) as SuspendResult;
 }
@@ -57,15 +59,13 @@ function toStandardOutput(bytes: Buffer): Promise<void> {
 }
 
 /** What was suspended, for people. */
-export function describe(
-  name: string,
-  to: string | null,
-  { image, streamBytes, folios, connections, quiesceMs, saveMs, keepMs, totalMs }: SuspendResult,
-): string[] {
+export function describe(name: string, to: string | null, result: SuspendResult): string[] {
+  const { image, streamBytes, folios, connections, quiesceMs, saveMs, keepMs, totalMs } = result;
   return [
     `${name}: suspended${to === null ? "" : ` to ${to}`} in ${(totalMs / 1000).toFixed(2)} s, generation ${image.generation}`,
     `  image ${image.sizeBytes} bytes: state ${streamBytes}, ${folios} folios; ${connections} connections ended`,
     `  quiesce ${quiesceMs.toFixed(1)} ms, save ${saveMs.toFixed(1)} ms, keep ${keepMs.toFixed(1)} ms`,
+    ...droppedText(result).map((text) => `  ${text}`),
   ];
 }
 

@@ -3,6 +3,7 @@ import { type ErrorDetails, isKstateError, toErrorRecord } from "../../error/ind
 import type { ControlRequest, UpdateResult } from "../../supervisor/index.ts";
 import { ask } from "../ask.ts";
 import type { CommandLine } from "../command-line.ts";
+import { droppedText } from "../dropped-text.ts";
 import { print, printError } from "../print.ts";
 
 /** Replaces the running program by its next version. */
@@ -60,11 +61,6 @@ function reportOf(result: Refused): string {
   );
 }
 
-function dropped({ droppedConnections = 0 }: NonNullable<UpdateResult["figures"]>): string {
-  if (droppedConnections === 0) return "";
-  return `\n  CLOSED: ${droppedConnections} connections that waited for their clients`;
-}
-
 function describe({ pid, command, figures, totalMs }: UpdateResult): string {
   const moved =
     figures === null
@@ -72,6 +68,8 @@ function describe({ pid, command, figures, totalMs }: UpdateResult): string {
       : `\n  blackout ${figures.blackoutMs.toFixed(1)} ms, quiesce ${figures.quiesceMs.toFixed(1)} ms, ` +
         `state ${figures.streamBytes} bytes, ${figures.httpConnections} HTTP connections, ${figures.webSockets} WebSockets` +
         (figures.otherConnections > 0 ? `, ${figures.otherConnections} other connections` : "") +
-        dropped(figures);
+        droppedText(figures)
+          .map((text) => `\n  ${text}`)
+          .join("");
   return `updated in ${(totalMs / 1000).toFixed(2)} s: ${pid} serves: ${command.join(" ")}${moved}`;
 }
