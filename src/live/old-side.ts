@@ -33,6 +33,9 @@ export type ProgramRecord = LockRecord & { readonly collections?: readonly Colle
 
 type Quiescing = Extract<ProgramEffect, { type: "quiesce" }>;
 
+/** Free blocks that are given back in one turn of the loop, a system call each. */
+const SWEEP_STEPS = 64;
+
 /** What a program does to be replaced or suspended; each step is undone if the program serves on. */
 export class OldSide {
   readonly #parts: Parts;
@@ -207,18 +210,20 @@ export class OldSide {
     return result;
   }
 
-  /** Gives back what the successor had made room in, when clients are served again. */
+  /** Gives back what the successor had made room in, a little at a time, while clients are served again. */
   async #sweep(): Promise<void> {
-    await setImmediate();
     const { memory } = this.#link;
-    if (!memory.isOwned) return;
     try {
-      memory.sweep();
+      await setImmediate();
+      let steps = 0;
+      for (const _ of memory.isOwned ? memory.sweep() : []) {
+        steps += 1;
+        if (steps % SWEEP_STEPS === 0) await setImmediate();
+        if (!memory.isOwned) return; // the next update was committed meanwhile
+      }
     } catch (error) {
-      process.emitWarning(
-        `pages of a refused update stay allocated: ${(error as Error).message}`,
-        "KstateWarning",
-      );
+      const text = `pages of a refused update stay allocated: ${(error as Error).message}`;
+      process.emitWarning(text, "KstateWarning");
     }
   }
 

@@ -54,10 +54,10 @@ export class OwnedMemory {
     return this.#buddy.freePages * PAGE_SIZE;
   }
 
-  /** Takes the pages of all free blocks away: what is allocated has to be zeros. */
-  sweep(): void {
+  /** Takes the pages of all free blocks away, one a step: what is allocated has to be zeros. Between steps anything may go on. */
+  *sweep(): Generator<void> {
     for (const { page, order } of this.#buddy.freeBlocks())
-      this.#memory.release({ address: page * PAGE_SIZE, order });
+      yield this.#memory.release({ address: page * PAGE_SIZE, order });
   }
 
   /** A folio of at least `bytes`, all zeros. `MEMORY_FULL` says which limit is in the way. */

@@ -222,7 +222,7 @@ export class PhysicalMemory {
     readonly room?: readonly RoomRequest[];
   } = {}): void {
     const { owner, take } = this.#owning(room);
-    if (sweep) owner.sweep();
+    if (sweep) for (const _ of owner.sweep());
     take();
   }
 
@@ -241,9 +241,9 @@ export class PhysicalMemory {
     this.#owner?.endReserve();
   }
 
-  /** Gives back the pages of what is free: somebody who did not become the owner may have allocated them. */
-  sweep(): void {
-    this.#owned().sweep();
+  /** Gives back the pages of what is free, step by step: somebody who did not become the owner may have allocated them. */
+  sweep(): Generator<void> {
+    return this.#owned().sweep();
   }
 
   #owning(room: readonly RoomRequest[]): { readonly owner: OwnedMemory; take(): void } {

@@ -108,7 +108,7 @@ export function assertCanWatch(): void {
     const name = descriptor === undefined ? "pidfd_open" : "pidfd_send_signal";
     const text =
       `cannot supervise: the system refuses ${name} (${errno}), without which no service can be adopted and no launcher's ` +
-      "program ended; allow pidfd_open and pidfd_send_signal in the sandbox (its seccomp profile; Docker does since 20.10), " +
+      "program ended; allow pidfd_open and pidfd_send_signal in the sandbox (its seccomp profile), " +
       "or run the program without kstate run, with its state in a file";
     throw new KstateError("SYSTEM_CALL", text, { call: name, errno }, { cause: error });
   } finally {

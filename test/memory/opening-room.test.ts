@@ -162,7 +162,7 @@ test("without room for them the verdict is not reached, and the memory is as it 
   );
   assert.equal(programs.old.superblock().sequence, sequence);
   assert.ok(!programs.successor.isOwned);
-  programs.old.sweep();
+  for (const _ of programs.old.sweep());
   assert.equal(programs.old.freeBytes, free);
   assert.deepEqual({ ...rows.get(0) }, { hp: 1, title: "t" });
   assert.ok(programs.old.alloc(MIB).bytes.every((byte) => byte === 0));

@@ -11,6 +11,12 @@ export interface Busy {
   readonly drop?: () => void;
 }
 
+/**
+ * What a connection that has closed leaves behind keeps a freeze waiting for half of the time: it may change the state, and it
+ * may wait for its client for ever.
+ */
+export const listenerOfClosed: Busy = { what: "listener of a connection that has closed", cause: "listener" };
+
 /** What a freeze may do with connections. */
 export interface QuiesceOptions {
   /** How long bringing them to rest may take, ms. */

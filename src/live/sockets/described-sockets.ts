@@ -2,7 +2,13 @@ import type { Server, Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
-import type { Busy, MovingConnections, QuiesceOptions, ServerConnections } from "./connections.ts";
+import {
+  type Busy,
+  listenerOfClosed,
+  type MovingConnections,
+  type QuiesceOptions,
+  type ServerConnections,
+} from "./connections.ts";
 import { HeldBack } from "./held-back.ts";
 import { count } from "./http-connections.ts";
 import { ListenerWork } from "./listener-work.ts";
@@ -111,15 +117,16 @@ export class DescribedSockets<S> implements MovingConnections {
 
   busy(): Busy[] {
     const found: Busy[] = [];
-    const pending = this.#work.pending();
+    const { connections, gone } = this.#work.pending(this.#members);
     for (const socket of this.#members.keys()) {
       if (socket.destroyed) found.push({ what: "connection that is closing", cause: "other" });
-      else if (pending.has(socket)) {
+      else if (connections.has(socket)) {
         this.#held.hold(socket);
         const what = `listener of the connection from ${socket.remoteAddress}:${socket.remotePort}`;
         found.push({ what, cause: "listener" });
       }
     }
+    if (gone && this.#held.isPatient) found.push(listenerOfClosed);
     return found;
   }
 
@@ -149,6 +156,7 @@ export class DescribedSockets<S> implements MovingConnections {
 
   thaw(): void {
     this.forget();
+    this.#held.forget();
     for (const socket of this.#members.keys()) {
       renewTimeout(socket);
       startReading(socket);

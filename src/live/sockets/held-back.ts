@@ -13,13 +13,16 @@ export class HeldBack {
     this.#untilMs = performance.now() + limitMs * PATIENCE_SHARE;
   }
 
+  /** Whether there is time still to hold somebody back. */
+  get isPatient(): boolean {
+    return performance.now() <= this.#untilMs;
+  }
+
   /** Holds a connection back, or lets all go on once it is time. */
   hold(socket: Socket): void {
-    if (performance.now() > this.#untilMs) this.end();
-    else if (!this.#sockets.has(socket)) {
-      this.#sockets.add(socket);
-      holdBack(socket);
-    }
+    if (!this.isPatient) return this.end();
+    this.#sockets.add(socket);
+    holdBack(socket); // again, if it has been resumed by what reads it
   }
 
   /** They are read again. */

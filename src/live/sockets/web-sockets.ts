@@ -3,7 +3,13 @@ import type { Socket } from "node:net";
 import type { Description } from "../../description/index.ts";
 import type { Registry } from "../../registry/index.ts";
 import { handToProgram } from "../harmless.ts";
-import type { Busy, MovingConnections, QuiesceOptions, ServerConnections } from "./connections.ts";
+import {
+  type Busy,
+  listenerOfClosed,
+  type MovingConnections,
+  type QuiesceOptions,
+  type ServerConnections,
+} from "./connections.ts";
 import { HeldBack } from "./held-back.ts";
 import { count } from "./http-connections.ts";
 import { ListenerWork } from "./listener-work.ts";
@@ -126,20 +132,22 @@ export class WebSockets<W extends object, S> implements MovingConnections {
 
   busy(): Busy[] {
     const found: Busy[] = [];
-    const pending = this.#work.pending();
+    const { connections, gone } = this.#work.pending(this.#members);
     for (const webSocket of this.#members.keys()) {
       if (isInMotion(webSocket)) found.push(inMotion(webSocket));
-      else if (pending.has(webSocket)) {
+      else if (connections.has(webSocket)) {
         const socket = socketOf(webSocket)!;
         this.#held.hold(socket);
         found.push({ what: `listener of the WebSocket from ${addressOf(socket)}`, cause: "listener" });
       }
     }
+    if (gone && this.#held.isPatient) found.push(listenerOfClosed);
     return found;
   }
 
   thaw(): void {
     this.forget();
+    this.#held.forget();
     for (const socket of this.#sockets()) {
       renewTimeout(socket);
       startReading(socket);
